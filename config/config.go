@@ -1,0 +1,129 @@
+// Package config is what an operator may set: defaults, a YAML file, the environment.
+//
+// A configuration is read once, at the start, and every problem in it is reported at
+// once. The package knows nothing of the rest of SPD, and it does not touch the system:
+// whether a certificate can be read or a server answers is for "spdserver check".
+package config
+
+import "time"
+
+// Config is everything that can be set. The key of a field is its section and its koanf
+// tag, as in "ftp.idle_timeout"; docs/configuration.md explains each one.
+type Config struct {
+	FTP      FTP      `koanf:"ftp"`
+	TLS      TLS      `koanf:"tls"`
+	S3       S3       `koanf:"s3"`
+	Database Database `koanf:"database"`
+	Transfer Transfer `koanf:"transfer"`
+	Admin    Admin    `koanf:"admin"`
+	Log      Log      `koanf:"log"`
+	Audit    Audit    `koanf:"audit"`
+}
+
+// FTP is what clients connect to, and the limits of a session.
+type FTP struct {
+	Listen           string        `koanf:"listen"`              // address of the control port
+	PassivePorts     PortRange     `koanf:"passive_ports"`       // ports of data connections; zero: any free port
+	PublicIP         string        `koanf:"public_ip"`           // IPv4 address that PASV names; "": the one the client reached
+	IdleTimeout      time.Duration `koanf:"idle_timeout"`        // a session without a command and without a transfer ends
+	LoginTimeout     time.Duration `koanf:"login_timeout"`       // from the connection to the successful login
+	DataTimeout      time.Duration `koanf:"data_timeout"`        // a data connection on which no byte moves ends
+	ConnectTimeout   time.Duration `koanf:"connect_timeout"`     // waiting for a data connection to come about
+	DrainTimeout     time.Duration `koanf:"drain_timeout"`       // after SIGTERM, time for running transfers; 0: none
+	MaxSessions      int           `koanf:"max_sessions"`        // at a time, on this node; 0: no limit
+	MaxSessionsPerIP int           `koanf:"max_sessions_per_ip"` // at a time, on this node; 0: no limit
+	LoginAttempts    int           `koanf:"login_attempts"`      // wrong passwords before the connection is closed
+	Banner           string        `koanf:"banner"`              // text of the greeting
+	CharsetHint      string        `koanf:"charset_hint"`        // charset of file names in doubt; "": none
+	ActiveMode       bool          `koanf:"active_mode"`         // allow PORT and EPRT
+}
+
+// TLS is the certificate, and whether clients must use it.
+type TLS struct {
+	Cert           string `koanf:"cert"`            // PEM file, the chain included; "": no TLS
+	Key            string `koanf:"key"`             // PEM file
+	Required       bool   `koanf:"required"`        // refuse logins and transfers in clear text
+	ImplicitListen string `koanf:"implicit_listen"` // address of the FTPS port; "": none
+	MinVersion     string `koanf:"min_version"`     // "1.2" or "1.3"
+}
+
+// S3 is where the objects live.
+type S3 struct {
+	Endpoint       string        `koanf:"endpoint"`        // URL: scheme, host and port
+	Region         string        `koanf:"region"`          // name the requests are signed for
+	AccessKey      Secret        `koanf:"access_key"`      // "" with an empty SecretKey: unsigned requests
+	SecretKey      Secret        `koanf:"secret_key"`      //
+	Bucket         string        `koanf:"bucket"`          // bucket of accounts that name none
+	CreateBucket   bool          `koanf:"create_bucket"`   // create Bucket at the start if it is missing
+	PathStyle      string        `koanf:"path_style"`      // "auto", "always" or "never"
+	Checksum       string        `koanf:"checksum"`        // "crc32c", "md5" or "none"
+	MaxRequests    int           `koanf:"max_requests"`    // requests at a time, on this node
+	RequestTimeout time.Duration `koanf:"request_timeout"` // of one attempt
+}
+
+// Database is where the accounts and the shared state live.
+type Database struct {
+	DSN Secret `koanf:"dsn"` // mysql://user:password@host:port/name or sqlite:///path
+}
+
+// Transfer is how bytes travel between clients and S3.
+type Transfer struct {
+	PartSize      Size          `koanf:"part_size"`       // of a multipart upload, at first; it grows with the file
+	PartsInFlight int           `koanf:"parts_in_flight"` // of one upload, at a time
+	Memory        Size          `koanf:"memory"`          // for the buffers of all transfers together
+	RetryFor      time.Duration `koanf:"retry_for"`       // how long a failing S3 request is tried again; 0: never
+}
+
+// Admin is the HTTP listener for probes, metrics and the status page.
+type Admin struct {
+	Listen string `koanf:"listen"` // address; "": none
+}
+
+// Log is the program's own log, on standard error.
+type Log struct {
+	Level  string `koanf:"level"`  // "debug", "info", "warn" or "error"
+	Format string `koanf:"format"` // "json" or "text"
+}
+
+// Audit is the record of what clients did.
+type Audit struct {
+	File string `koanf:"file"` // JSON lines are appended; "": none, "-": standard output
+}
+
+// Default returns what holds where nothing is set. It is valid but for the database's
+// DSN, which has no default.
+func Default() Config {
+	return Config{
+		FTP: FTP{
+			Listen:         ":21",
+			PassivePorts:   PortRange{First: 50000, Last: 50999},
+			IdleTimeout:    5 * time.Minute,
+			LoginTimeout:   60 * time.Second,
+			DataTimeout:    60 * time.Second,
+			ConnectTimeout: 10 * time.Second,
+			DrainTimeout:   60 * time.Second,
+			MaxSessions:    5000,
+			LoginAttempts:  3,
+			Banner:         "SPD ready",
+			ActiveMode:     true,
+		},
+		TLS: TLS{MinVersion: "1.2"},
+		S3: S3{
+			Endpoint:       "http://127.0.0.1:9000",
+			Region:         "us-east-1",
+			Bucket:         "spd",
+			PathStyle:      "auto",
+			Checksum:       "crc32c",
+			MaxRequests:    256,
+			RequestTimeout: 30 * time.Second,
+		},
+		Transfer: Transfer{
+			PartSize:      8 * MiB,
+			PartsInFlight: 4,
+			Memory:        512 * MiB,
+			RetryFor:      30 * time.Second,
+		},
+		Admin: Admin{Listen: "127.0.0.1:8021"},
+		Log:   Log{Level: "info", Format: "json"},
+	}
+}

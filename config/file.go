@@ -1,0 +1,124 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// file adds the settings of the YAML file at path. It returns false if the file could
+// not be read as a whole.
+//
+// Values are taken as they are written, not as YAML would type them: min_version 1.2 is
+// no float, and the secret 0123 is not 83.
+func (l *loader) file(path string) bool {
+	if path == "" {
+		return true
+	}
+	root, err := parse(path)
+	if err != nil {
+		l.problems = append(l.problems, Problem{Where: path, Text: err.Error()})
+		return false
+	}
+	texts := make(map[string]any)
+	l.sections(filepath.Base(path), root, texts)
+	l.set(texts)
+	return true
+}
+
+// parse reads a file of at most one YAML document. The root of an empty one is nil.
+func parse(path string) (*yaml.Node, error) {
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		if cause := new(fs.PathError); errors.As(err, &cause) {
+			err = cause.Err // the path is in the Problem
+		}
+		return nil, fmt.Errorf("cannot read the file: %w", err)
+	}
+	var doc, rest yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := decoder.Decode(&rest); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one YAML document: keep one, without lines of ---")
+	}
+	return doc.Content[0], nil
+}
+
+// sections collects what the sections of a document set.
+func (l *loader) sections(name string, root *yaml.Node, texts map[string]any) {
+	if root == nil || root.Tag == "!!null" {
+		return
+	}
+	if root.Kind != yaml.MappingNode {
+		l.problems = append(l.problems, Problem{Where: at(name, root),
+			Text: "write sections and keys, as in \"ftp: {listen: ':21'}\""})
+		return
+	}
+	for key, value := range pairs(root) {
+		switch {
+		case value.Kind == yaml.MappingNode && l.isSection(key.Value):
+			l.keys(name, key.Value, value, texts)
+		case value.Tag == "!!null" && l.isSection(key.Value):
+			// a section without keys
+		case l.isSection(key.Value):
+			l.problems = append(l.problems, Problem{Key: key.Value, Where: at(name, key),
+				Text: "is a section: write its keys below it, indented"})
+		default:
+			l.known(key.Value, at(name, key))
+		}
+	}
+}
+
+// keys collects what one section sets. A key without a value keeps its default.
+func (l *loader) keys(name, section string, node *yaml.Node, texts map[string]any) {
+	for k, value := range pairs(node) {
+		key, where := section+"."+k.Value, at(name, k)
+		_, twice := texts[key]
+		switch {
+		case !l.known(key, where) || value.Tag == "!!null":
+		case twice:
+			l.report(key, "is set twice in the file: keep one")
+		case value.Kind != yaml.ScalarNode:
+			l.report(key, "takes one value, not a list or more keys")
+		default:
+			texts[key] = value.Value
+		}
+	}
+}
+
+func (l *loader) isSection(name string) bool {
+	for _, s := range l.settings {
+		if strings.HasPrefix(s.key, name+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// pairs ranges over the keys and values of a mapping, aliases followed.
+func pairs(mapping *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
+	return func(yield func(key, value *yaml.Node) bool) {
+		for i := 0; i+1 < len(mapping.Content); i += 2 {
+			key, value := mapping.Content[i], mapping.Content[i+1]
+			if value.Kind == yaml.AliasNode {
+				value = value.Alias
+			}
+			if !yield(key, value) {
+				return
+			}
+		}
+	}
+}
+
+func at(name string, n *yaml.Node) string { return fmt.Sprintf("%s:%d", name, n.Line) }
