@@ -1,0 +1,130 @@
+// Package buffer moves the bytes of transfers through bounded memory.
+//
+// A Writer gathers what a client sends into parts and hands them to a PartSink while it
+// goes on receiving; a Reader fetches what a client is sent. All memory comes from one
+// Budget. The package knows nothing of S3 or FTP.
+package buffer
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// SmallBlock is the memory in bytes that a transfer begins with. Most files fit in it.
+const SmallBlock = 32 << 10
+
+// smallShare is the fraction of a Budget that is set aside for small blocks. Small
+// blocks and parts are counted apart, so that a writer that holds a small block and waits
+// for a part waits only for writers that need nothing more to finish theirs: no set of
+// transfers can wait for each other.
+const smallShare = 8
+
+// Budget bounds the memory of all transfers of a process. It is first come, first
+// served, and may be used concurrently.
+type Budget struct {
+	size       int64
+	smallBytes int64
+	partBytes  int64
+	smalls     *semaphore.Weighted
+	parts      *semaphore.Weighted
+
+	mu        sync.Mutex
+	used      int64
+	allocated int64              // bytes of part memory, handed out or free
+	free      map[int64][][]byte // by size; the last one freed is the first one reused
+}
+
+// NewBudget returns a budget of size bytes.
+func NewBudget(size int64) *Budget {
+	small := max(size/smallShare, SmallBlock)
+	parts := max(size-small, SmallBlock)
+	return &Budget{
+		size:       size,
+		smallBytes: small,
+		partBytes:  parts,
+		smalls:     semaphore.NewWeighted(small),
+		parts:      semaphore.NewWeighted(parts),
+		free:       make(map[int64][][]byte),
+	}
+}
+
+// Size is the budget in bytes.
+func (b *Budget) Size() int64 { return b.size }
+
+// LargestPart is the most bytes that one part can have: a part larger than the budget
+// could never be granted.
+func (b *Budget) LargestPart() int64 { return b.partBytes }
+
+// Used is how many bytes are handed out.
+func (b *Budget) Used() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+// block is memory from a Budget. Its holder gives it back exactly once.
+type block struct {
+	bytes  []byte
+	budget *Budget
+	sem    *semaphore.Weighted
+}
+
+// small waits for a small block.
+func (b *Budget) small(ctx context.Context) (*block, error) {
+	return b.take(ctx, b.smalls, SmallBlock)
+}
+
+// part waits for size bytes in one piece.
+func (b *Budget) part(ctx context.Context, size int64) (*block, error) {
+	if size > b.partBytes {
+		return nil, fmt.Errorf("a part of %d bytes exceeds the memory for transfers (%d)", size, b.partBytes)
+	}
+	return b.take(ctx, b.parts, size)
+}
+
+func (b *Budget) take(ctx context.Context, sem *semaphore.Weighted, size int64) (*block, error) {
+	if err := sem.Acquire(ctx, size); err != nil {
+		return nil, fmt.Errorf("wait for transfer memory: %w", context.Cause(ctx))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used += size
+	return &block{bytes: b.reuse(size), budget: b, sem: sem}, nil
+}
+
+// reuse returns free memory of that size, or new memory after dropping free memory of
+// other sizes that would exceed the budget. The caller holds mu.
+func (b *Budget) reuse(size int64) []byte {
+	if list := b.free[size]; len(list) > 0 {
+		last := len(list) - 1
+		bytes := list[last]
+		b.free[size] = list[:last]
+		return bytes
+	}
+	for other, list := range b.free {
+		for len(list) > 0 && b.allocated+size > b.size {
+			list[len(list)-1] = nil
+			list = list[:len(list)-1]
+			b.allocated -= other
+		}
+		b.free[other] = list
+	}
+	b.allocated += size
+	return make([]byte, size)
+}
+
+// release gives the memory back.
+func (k *block) release() {
+	if k == nil {
+		return
+	}
+	b, size := k.budget, int64(len(k.bytes))
+	b.mu.Lock()
+	b.used -= size
+	b.free[size] = append(b.free[size], k.bytes)
+	b.mu.Unlock()
+	k.sem.Release(size)
+}
