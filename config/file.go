@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -28,7 +29,7 @@ func (l *loader) file(path string) bool {
 		return false
 	}
 	texts := make(map[string]any)
-	l.sections(filepath.Base(path), root, texts)
+	l.document(filepath.Base(path), root, texts)
 	l.set(texts)
 	return true
 }
@@ -55,8 +56,8 @@ func parse(path string) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// sections collects what the sections of a document set.
-func (l *loader) sections(name string, root *yaml.Node, texts map[string]any) {
+// document collects what the sections of a document set.
+func (l *loader) document(name string, root *yaml.Node, texts map[string]any) {
 	if root == nil || root.Tag == "!!null" {
 		return
 	}
@@ -97,14 +98,7 @@ func (l *loader) keys(name, section string, node *yaml.Node, texts map[string]an
 	}
 }
 
-func (l *loader) isSection(name string) bool {
-	for _, s := range l.settings {
-		if strings.HasPrefix(s.key, name+".") {
-			return true
-		}
-	}
-	return false
-}
+func (l *loader) isSection(name string) bool { return slices.Contains(sections(l.settings), name) }
 
 // pairs ranges over the keys and values of a mapping, aliases followed.
 func pairs(mapping *yaml.Node) func(yield func(key, value *yaml.Node) bool) {

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,17 +93,33 @@ func unknown(key string, all []setting) string {
 	if best == "" {
 		best = elsewhere(key, all)
 	}
-	if best == "" {
+	switch {
+	case best != "":
+		return fmt.Sprintf("no such key: did you mean %s?", best)
+	case !strings.Contains(key, "."):
+		return "no such section: there are " + strings.Join(sections(all), ", ")
+	default:
 		return "no such key: remove it, or see docs/configuration.md"
 	}
-	return fmt.Sprintf("no such key: did you mean %s?", best)
+}
+
+// sections lists the first words of the keys.
+func sections(all []setting) []string {
+	var names []string
+	for _, s := range all {
+		name, _, _ := strings.Cut(s.key, ".")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // elsewhere finds a key of the same name in another section.
 func elsewhere(key string, all []setting) string {
-	_, name, _ := strings.Cut(key, ".")
+	name := key[strings.Index(key, ".")+1:]
 	for _, s := range all {
-		if name != "" && strings.HasSuffix(s.key, "."+name) {
+		if strings.HasSuffix(s.key, "."+name) {
 			return s.key
 		}
 	}
