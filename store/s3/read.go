@@ -1,0 +1,173 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/spdscheme/spdserver/store"
+)
+
+// Stat asks for an object's properties (S3 HeadObject).
+func (b *bucket) Stat(ctx context.Context, key string) (store.Object, error) {
+	return b.head(ctx, key, "")
+}
+
+func (b *bucket) head(ctx context.Context, key, ifMatch string) (store.Object, error) {
+	if err := b.check(ctx, key); err != nil {
+		return store.Object{}, err
+	}
+	rctx, cancel := b.deadline(ctx, 0)
+	defer cancel()
+	var opts minio.StatObjectOptions
+	if ifMatch != "" {
+		opts.Set("If-Match", quote(ifMatch))
+	}
+	info, err := b.core.StatObject(rctx, b.name, key, opts)
+	if err != nil {
+		return store.Object{}, translate(ctx, "head object", err)
+	}
+	return objectOf(key, info), nil
+}
+
+// Open asks for an object's bytes (S3 GetObject). An empty range cannot be asked for: it
+// is answered by a Stat, and so, with a second request, is a range beyond the end.
+func (b *bucket) Open(ctx context.Context, key string, off, n int64, ifMatch string) (io.ReadCloser, store.Object, error) {
+	if err := b.check(ctx, key); err != nil {
+		return nil, store.Object{}, err
+	}
+	if off < 0 {
+		return nil, store.Object{}, fmt.Errorf("open at offset %d", off)
+	}
+	if n == 0 {
+		return b.openEmpty(ctx, key, ifMatch)
+	}
+	rctx, stall := b.watch(ctx)
+	rc, o, err := b.get(rctx, key, off, n, ifMatch)
+	if err != nil {
+		stall.end()
+		if isCode(err, minio.InvalidRange) {
+			return b.openEmpty(ctx, key, ifMatch)
+		}
+		return nil, store.Object{}, translate(ctx, "get object", cause(rctx, err))
+	}
+	stall.pause()
+	left := o.Size - off
+	if n > 0 {
+		left = min(left, n)
+	}
+	return &body{rc: rc, left: left, caller: ctx, request: rctx, stall: stall}, o, nil
+}
+
+// openEmpty returns an empty body and the object's properties.
+func (b *bucket) openEmpty(ctx context.Context, key, ifMatch string) (io.ReadCloser, store.Object, error) {
+	o, err := b.head(ctx, key, ifMatch)
+	if err != nil {
+		return nil, store.Object{}, err
+	}
+	return io.NopCloser(strings.NewReader("")), o, nil
+}
+
+func (b *bucket) get(ctx context.Context, key string, off, n int64, ifMatch string) (io.ReadCloser, store.Object, error) {
+	var opts minio.GetObjectOptions
+	if ifMatch != "" {
+		opts.Set("If-Match", quote(ifMatch))
+	}
+	if off > 0 || n > 0 {
+		opts.Set("Range", rangeOf(off, n))
+	}
+	rc, info, header, err := b.core.GetObject(ctx, b.name, key, opts)
+	if err != nil {
+		return nil, store.Object{}, err
+	}
+	o := objectOf(key, info)
+	if answer := header.Get("Content-Range"); answer != "" {
+		o.Size, err = sizeOf(answer, off)
+	} else if off > 0 {
+		err = errors.New("the store ignores the range")
+	}
+	if err != nil {
+		_ = rc.Close() // not read
+		return nil, store.Object{}, err
+	}
+	return rc, o, nil
+}
+
+// rangeOf asks for [off, off+n), or to the end if n < 0 (RFC 9110, section 14.1.2).
+func rangeOf(off, n int64) string {
+	if n < 0 || off > math.MaxInt64-n {
+		return fmt.Sprintf("bytes=%d-", off)
+	}
+	return fmt.Sprintf("bytes=%d-%d", off, off+n-1)
+}
+
+// sizeOf returns the object's size from "bytes first-last/size" (RFC 9110, section 14.4).
+func sizeOf(contentRange string, off int64) (int64, error) {
+	var first, last int64
+	span, total, _ := strings.Cut(contentRange, "/")
+	_, err := fmt.Sscanf(span, "bytes %d-%d", &first, &last)
+	size, sizeErr := strconv.ParseInt(total, 10, 64)
+	if err != nil || sizeErr != nil || first != off {
+		return 0, fmt.Errorf("the store answers with range %q", contentRange)
+	}
+	return size, nil
+}
+
+// body is the content of an object on its way.
+type body struct {
+	rc      io.ReadCloser
+	left    int64           // bytes that the store has promised and not sent yet
+	caller  context.Context // of Open
+	request context.Context // ends when the body stands still
+	stall   *stall
+}
+
+// Read waits RequestTimeout for the store, but any time for its caller.
+func (b *body) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, io.EOF
+	}
+	b.stall.moved()
+	n, err := b.rc.Read(p[:min(int64(len(p)), b.left)])
+	b.stall.pause()
+	b.left -= int64(n)
+	switch {
+	case err == nil || err == io.EOF && b.left == 0:
+		return n, err
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return n, translate(b.caller, "read object", cause(b.request, err))
+}
+
+// Close ends the request. A body that was not read to its end costs the connection.
+func (b *body) Close() error {
+	err := b.rc.Close()
+	b.stall.end()
+	if err != nil {
+		return fmt.Errorf("close object: %w", err)
+	}
+	return nil
+}
+
+// cause replaces "context canceled" by the reason why we cancelled.
+func cause(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); errors.Is(why, errStalled) {
+		return why
+	}
+	return err
+}
+
+func quote(etag string) string { return `"` + etag + `"` }
+
+func objectOf(key string, info minio.ObjectInfo) store.Object {
+	return store.Object{Key: key, Size: info.Size, ModTime: info.LastModified, ETag: unquote(info.ETag)}
+}
+
+func unquote(etag string) string { return strings.Trim(etag, `"`) }
