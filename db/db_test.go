@@ -1,0 +1,98 @@
+package db_test
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/goleak"
+
+	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/internal/spdtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// onEach runs a test over SQLite and over a real MariaDB, each with the schema and nothing
+// else in it.
+func onEach(t *testing.T, test func(t *testing.T, d *testDB)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { test(t, openTest(t, sqliteDSN(t), true)) })
+	t.Run("mariadb", func(t *testing.T) { test(t, openTest(t, spdtest.MariaDB(t).DSN, true)) })
+}
+
+func sqliteDSN(t *testing.T) string {
+	return "sqlite://" + filepath.Join(t.TempDir(), "a file?with 100% #odd name.db")
+}
+
+// testDB is a DB and a handle to do by SQL what an administrator does.
+type testDB struct {
+	*db.DB
+	t   *testing.T
+	dsn string
+	sql *sql.DB
+}
+
+func openTest(t *testing.T, dsn string, migrate bool) *testDB {
+	t.Helper()
+	d := &testDB{DB: open(t, dsn), t: t, dsn: dsn, sql: openSQL(t, dsn)}
+	if migrate {
+		if err := d.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+func open(t *testing.T, dsn string) *db.DB {
+	t.Helper()
+	d, err := db.Open(t.Context(), dsn, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func openSQL(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	driver, name := "sqlite", strings.TrimPrefix(dsn, "sqlite://")
+	if rest, ok := strings.CutPrefix(dsn, "mysql://"); ok {
+		account, rest, _ := strings.Cut(rest, "@")
+		addr, database, _ := strings.Cut(rest, "/")
+		cfg := mysql.NewConfig()
+		cfg.User, cfg.Passwd, _ = strings.Cut(account, ":")
+		cfg.Net, cfg.Addr, cfg.DBName = "tcp", addr, database
+		driver, name = "mysql", cfg.FormatDSN()
+	} else {
+		name = "file://" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(name) + "?_pragma=busy_timeout(5000)"
+	}
+	handle, err := sql.Open(driver, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = handle.Close() }) // only a test's own
+	return handle
+}
+
+// exec runs SQL as an administrator would.
+func (d *testDB) exec(query string, args ...any) {
+	d.t.Helper()
+	if _, err := d.sql.ExecContext(context.Background(), query, args...); err != nil {
+		d.t.Fatalf("%s: %v", query, err)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

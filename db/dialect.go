@@ -1,0 +1,77 @@
+package db
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/pressly/goose/v3"
+	sqlitedriver "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
+)
+
+// dialect is all in which the databases differ once they are open.
+type dialect struct {
+	goose goose.Dialect
+	// upsert ends an INSERT: where a row of these keys exists, columns are replaced.
+	upsert func(keys, columns []string) string
+	// exists: the error says that a row of that key exists.
+	exists func(error) bool
+	// noParent: the error says that a row that must exist does not.
+	noParent func(error) bool
+	// noTable: the error says that there is no such table.
+	noTable func(error) bool
+	// again: the error says that the statement had no effect and may be tried again.
+	again func(error) bool
+}
+
+func mysqlDialect() dialect {
+	return dialect{
+		goose: goose.DialectMySQL,
+		upsert: func(_, columns []string) string {
+			return " ON DUPLICATE KEY UPDATE " + eachColumn(columns, "# = VALUES(#)")
+		},
+		exists:   mysqlError(1062), // ER_DUP_ENTRY
+		noParent: mysqlError(1452), // ER_NO_REFERENCED_ROW_2
+		noTable:  mysqlError(1146), // ER_NO_SUCH_TABLE
+		again:    mysqlError(1213), // ER_LOCK_DEADLOCK
+	}
+}
+
+func sqliteDialect() dialect {
+	return dialect{
+		goose: goose.DialectSQLite3,
+		upsert: func(keys, columns []string) string {
+			return " ON CONFLICT (" + strings.Join(keys, ", ") + ") DO UPDATE SET " + eachColumn(columns, "# = excluded.#")
+		},
+		exists:   sqliteError(sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY),
+		noParent: sqliteError(sqlitelib.SQLITE_CONSTRAINT_FOREIGNKEY),
+		noTable: func(err error) bool {
+			return sqliteError(sqlitelib.SQLITE_ERROR)(err) && strings.Contains(err.Error(), "no such table")
+		},
+		again: func(error) bool { return false }, // busy_timeout has waited long enough
+	}
+}
+
+// eachColumn writes pattern for every column, with # for its name.
+func eachColumn(columns []string, pattern string) string {
+	parts := make([]string, len(columns))
+	for i, c := range columns {
+		parts[i] = strings.ReplaceAll(pattern, "#", c)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func mysqlError(number uint16) func(error) bool {
+	return func(err error) bool {
+		e, ok := errors.AsType[*mysql.MySQLError](err)
+		return ok && e.Number == number
+	}
+}
+
+func sqliteError(code int) func(error) bool {
+	return func(err error) bool {
+		e, ok := errors.AsType[*sqlitedriver.Error](err)
+		return ok && e.Code() == code
+	}
+}
