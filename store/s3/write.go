@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
@@ -80,6 +81,10 @@ func (b *bucket) Copy(ctx context.Context, dst string, src store.Object) (store.
 	info, err := b.core.Client.CopyObject(rctx,
 		minio.CopyDestOptions{Bucket: b.name, Object: dst},
 		minio.CopySrcOptions{Bucket: b.name, Object: src.Key, MatchETag: src.ETag})
+	if isCode(err, "DirectoryObjectContainsData") && src.Size == 0 {
+		// versitygw takes the size of the directory behind a marker for content.
+		return b.Put(ctx, dst, strings.NewReader(""), 0, store.PutOptions{ContentType: store.DirContent})
+	}
 	if err != nil {
 		return store.Object{}, translate(ctx, "copy object", err)
 	}
