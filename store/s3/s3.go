@@ -33,7 +33,7 @@ type Options struct {
 	Checksum  Checksum // "" means CRC32C
 
 	// RequestTimeout bounds a request without a body, and how long a body may stand still.
-	// 0 means 30 seconds. Copies and completions get more, by their size.
+	// 0 means 15 seconds. Copies and completions get more, by their size.
 	RequestTimeout time.Duration
 	// Transport wraps the HTTP transport, to count requests or to make them fail.
 	Transport func(http.RoundTripper) http.RoundTripper
@@ -44,7 +44,7 @@ type Options struct {
 
 const (
 	defaultRegion         = "us-east-1"
-	defaultRequestTimeout = 30 * time.Second
+	defaultRequestTimeout = 15 * time.Second
 	defaultCopyPartSize   = 256 << 20
 )
 
