@@ -1,0 +1,276 @@
+package buffer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sink keeps what a Writer hands over.
+type sink struct {
+	mu    sync.Mutex
+	parts map[int][]byte
+	whole []byte
+	put   func(n int) error // called before a part is taken
+}
+
+func newSink() *sink { return &sink{parts: make(map[int][]byte)} }
+
+func (s *sink) PutPart(_ context.Context, n int, body io.ReadSeeker, size int64) error {
+	if s.put != nil {
+		if err := s.put(n); err != nil {
+			return err
+		}
+	}
+	data, err := io.ReadAll(body)
+	if err != nil || int64(len(data)) != size {
+		return fmt.Errorf("part %d: %d bytes of %d: %w", n, len(data), size, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[n] = data
+	return nil
+}
+
+func (s *sink) PutWhole(_ context.Context, body io.ReadSeeker, size int64) error {
+	data, err := io.ReadAll(body)
+	if err != nil || int64(len(data)) != size {
+		return fmt.Errorf("whole: %d bytes of %d: %w", len(data), size, err)
+	}
+	s.whole = data
+	return nil
+}
+
+// content is all that was handed over, in order.
+func (s *sink) content(first int) []byte {
+	if s.whole != nil {
+		return s.whole
+	}
+	var all []byte
+	for n := first; n < first+len(s.parts); n++ {
+		all = append(all, s.parts[n]...)
+	}
+	return all
+}
+
+func randomBytes(n int) []byte {
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(rand.Uint32())
+	}
+	return data
+}
+
+const testPart = 3 * SmallBlock
+
+func TestWriterSizes(t *testing.T) {
+	for _, edge := range []int{0, SmallBlock, testPart, 2 * testPart, 5 * testPart} {
+		for _, size := range []int{edge - 1, edge, edge + 1} {
+			if size < 0 {
+				continue
+			}
+			t.Run(fmt.Sprint(size), func(t *testing.T) { testWriterSize(t, size) })
+		}
+	}
+}
+
+func testWriterSize(t *testing.T, size int) {
+	data := randomBytes(size)
+	for name, send := range map[string]func(*Writer) error{
+		"ReadFrom": func(w *Writer) error { _, err := w.ReadFrom(iotest.HalfReader(bytes.NewReader(data))); return err },
+		"Write":    func(w *Writer) error { _, err := w.Write(data); return err },
+	} {
+		budget := NewBudget(20 * testPart)
+		s := newSink()
+		w := NewWriter(t.Context(), budget, s, Options{PartSize: testPart, InFlight: 2})
+		if err := send(w); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatalf("%s: close: %v", name, err)
+		}
+		if !bytes.Equal(s.content(1), data) {
+			t.Errorf("%s: content differs", name)
+		}
+		if got := len(s.parts); (size < testPart) != (got == 0) {
+			t.Errorf("%s: %d bytes made %d parts", name, size, got)
+		}
+		if used := budget.Used(); used != 0 {
+			t.Errorf("%s: %d bytes of the budget still used", name, used)
+		}
+	}
+}
+
+func TestWriterAfterBase(t *testing.T) {
+	s := newSink()
+	w := NewWriter(t.Context(), NewBudget(20*testPart), s, Options{PartSize: testPart, InFlight: 2, FirstPart: 4})
+	if _, err := w.Write([]byte("tail")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(s.parts[4]); got != "tail" || s.whole != nil {
+		t.Errorf("part 4 is %q, whole %q", got, s.whole)
+	}
+}
+
+func TestWriterStopsAtFailedPart(t *testing.T) {
+	failed := errors.New("no luck")
+	budget := NewBudget(20 * testPart)
+	s := newSink()
+	s.put = func(n int) error {
+		if n == 2 {
+			return failed
+		}
+		return nil
+	}
+	w := NewWriter(t.Context(), budget, s, Options{PartSize: testPart, InFlight: 2})
+	_, err := w.ReadFrom(endless{})
+	if !errors.Is(err, failed) {
+		t.Errorf("ReadFrom: %v, want %v", err, failed)
+	}
+	if err := w.Close(); !errors.Is(err, failed) {
+		t.Errorf("Close: %v, want %v", err, failed)
+	}
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes of the budget still used", used)
+	}
+}
+
+func TestWriterAbort(t *testing.T) {
+	budget := NewBudget(20 * testPart)
+	w := NewWriter(t.Context(), budget, newSink(), Options{PartSize: testPart, InFlight: 2})
+	if _, err := w.Write(randomBytes(2*testPart + 5)); err != nil {
+		t.Fatal(err)
+	}
+	w.Abort()
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes of the budget still used", used)
+	}
+}
+
+func TestWriterTooManyParts(t *testing.T) {
+	w := NewWriter(t.Context(), NewBudget(20*testPart), newSink(), Options{PartSize: testPart, InFlight: 1, MaxParts: 3})
+	_, err := w.ReadFrom(endless{})
+	if !errors.Is(err, ErrTooLarge) {
+		t.Errorf("ReadFrom: %v, want %v", err, ErrTooLarge)
+	}
+	w.Abort()
+}
+
+// A part may be as large as the memory allows while InFlight others are on their way.
+func TestWriterPartSizes(t *testing.T) {
+	budget := NewBudget(512 << 20)
+	w := NewWriter(t.Context(), budget, newSink(), Options{PartSize: 8 << 20, InFlight: 4, MaxParts: 10_000})
+	defer w.Abort()
+	var total int64
+	last := int64(0)
+	for n := 1; n <= 10_000; n++ {
+		size, err := w.partSize(n)
+		if err != nil || size < last || 5*size > budget.LargestPart() {
+			t.Fatalf("part %d: %d bytes after %d, %v", n, size, last, err)
+		}
+		last = size
+		total += size
+	}
+	if total < 400<<30 {
+		t.Errorf("10,000 parts hold only %d GiB", total>>30)
+	}
+}
+
+// Any number of writers of any sizes finish on any budget that holds one part.
+func TestWritersShareBudget(t *testing.T) {
+	for round := range 20 {
+		budget := NewBudget(int64(2+rand.IntN(8)) * testPart)
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() {
+				data := randomBytes(rand.IntN(4 * testPart))
+				s := newSink()
+				w := NewWriter(t.Context(), budget, s, Options{PartSize: testPart, InFlight: 1 + rand.IntN(3)})
+				_, err := w.ReadFrom(bytes.NewReader(data))
+				if err = errors.Join(err, w.Close()); err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+				if !bytes.Equal(s.content(1), data) {
+					t.Errorf("round %d: content differs", round)
+				}
+			})
+		}
+		wg.Wait()
+		if used := budget.Used(); used != 0 {
+			t.Fatalf("round %d: %d bytes of the budget still used", round, used)
+		}
+		if budget.allocated > budget.size {
+			t.Fatalf("round %d: %d bytes allocated, budget %d", round, budget.allocated, budget.size)
+		}
+	}
+}
+
+func TestBudgetWaitEndsWithContext(t *testing.T) {
+	budget := NewBudget(2 * testPart)
+	held, err := budget.part(t.Context(), budget.LargestPart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := budget.part(ctx, testPart); !errors.Is(err, context.Canceled) {
+		t.Errorf("part: %v, want %v", err, context.Canceled)
+	}
+	held.release()
+}
+
+// endless is a reader without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// brokenSource breaks every body after so many bytes.
+type brokenSource struct {
+	data   []byte
+	each   int // bytes of a body; 0: nothing but an error
+	opened int
+}
+
+func (s *brokenSource) Open(_ context.Context, off int64) (io.ReadCloser, error) {
+	s.opened++
+	end := min(int(off)+s.each, len(s.data))
+	return io.NopCloser(io.MultiReader(bytes.NewReader(s.data[off:end]), iotest.ErrReader(io.ErrUnexpectedEOF))), nil
+}
+
+func TestReaderGoesOnWhereBodyBroke(t *testing.T) {
+	source := &brokenSource{data: randomBytes(1000), each: 90}
+	r := NewReader(t.Context(), NewBudget(testPart), source, nil, 10, 1000)
+	var got bytes.Buffer
+	n, err := r.WriteTo(&got)
+	if err != nil || n != 990 || !slices.Equal(got.Bytes(), source.data[10:]) {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+	if source.opened != 11 {
+		t.Errorf("opened %d times", source.opened)
+	}
+}
+
+func TestReaderGivesUp(t *testing.T) {
+	source := &brokenSource{data: randomBytes(1000)}
+	r := NewReader(t.Context(), NewBudget(testPart), source, nil, 0, 1000)
+	if _, err := r.WriteTo(io.Discard); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("error %v, want %v", err, io.ErrUnexpectedEOF)
+	}
+	if source.opened != maxBroken {
+		t.Errorf("opened %d times, want %d", source.opened, maxBroken)
+	}
+}

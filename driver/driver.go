@@ -1,0 +1,176 @@
+// Package driver shows one user's part of an object store as a file system.
+//
+// A Driver is what ftpserverlib works on: an afero.Fs with every extension that applies.
+// Paths arrive as the client's bytes and are decoded here; errors leave as a Reply, the
+// FTP code and text that the client gets.
+package driver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	ftpserver "github.com/fclairamb/ftpserverlib"
+	"github.com/spf13/afero"
+	"golang.org/x/time/rate"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/upload"
+)
+
+// Client is what a Driver wants to know of the FTP session it serves; ftpserverlib's
+// ClientContext is one.
+type Client interface {
+	// Path is the working directory, in the client's bytes.
+	Path() string
+	// GetLastCommand is the verb that is being executed.
+	GetLastCommand() string
+}
+
+// Deps is what a Driver works with. All but Client and Names are shared by all sessions.
+type Deps struct {
+	Client  Client
+	Names   *encoding.Detector
+	Store   store.Store // the user's bucket
+	Uploads *upload.Manager
+	Budget  *buffer.Budget
+	Times   store.Times
+	Usage   auth.Usage
+	Log     *slog.Logger // says which session and user
+
+	PartSize      int64         // bytes of an upload's first parts
+	PartsInFlight int           // parts of one upload sent to the store at a time
+	DataTimeout   time.Duration // silence on a data connection that ends a transfer
+
+	// Alive is asked before an upload is published: an error means that the client has
+	// gone, so that the file may be cut short. It may be nil.
+	Alive func() error
+	// Report, if not nil, is told of every operation when it has ended.
+	Report func(Operation)
+}
+
+// Operation is something a client did to a file, for logs, metrics and the audit trail.
+type Operation struct {
+	Verb     string // FTP command, or the SITE command behind "SITE "
+	Path     string // UTF-8, as the user sees it
+	Target   string // of a rename
+	Bytes    int64  // moved over the data connection
+	Started  time.Time
+	Duration time.Duration
+	Err      error // not translated
+}
+
+// Driver is one session's view of its user's files. ftpserverlib calls it from the
+// session's command loop and from at most one transfer at a time.
+type Driver struct {
+	Deps
+	ctx   context.Context // ends with the session
+	user  auth.User
+	up    *rate.Limiter // nil: no limit
+	down  *rate.Limiter
+	dirs  *seenDirs
+	files *seenFiles
+
+	transfers sync.WaitGroup
+
+	mu        sync.Mutex
+	allocated int64    // bytes that ALLO announced for the next upload; 0: none
+	renaming  *entry   // what RNFR found
+	listing   *listing // what Stat found when asked on behalf of a listing
+}
+
+var (
+	_ ftpserver.ClientDriver                        = (*Driver)(nil)
+	_ ftpserver.ClientDriverExtensionAllocate       = (*Driver)(nil)
+	_ ftpserver.ClientDriverExtensionAvailableSpace = (*Driver)(nil)
+	_ ftpserver.ClientDriverExtensionFileList       = (*Driver)(nil)
+	_ ftpserver.ClientDriverExtentionFileTransfer   = (*Driver)(nil)
+	_ ftpserver.ClientDriverExtensionHasher         = (*Driver)(nil)
+	_ ftpserver.ClientDriverExtensionRemoveDir      = (*Driver)(nil)
+	_ ftpserver.ClientDriverExtensionSite           = (*Driver)(nil)
+)
+
+// New returns the Driver of a user's session. ctx ends with the session.
+func New(ctx context.Context, deps Deps, user *auth.User) *Driver {
+	return &Driver{
+		Deps:  deps,
+		ctx:   ctx,
+		user:  *user,
+		up:    newLimiter(user.UploadRate),
+		down:  newLimiter(user.DownloadRate),
+		dirs:  newRecent[seenDir](),
+		files: newRecent[store.Object](),
+	}
+}
+
+// do runs one operation on a path in the client's bytes, reports it, and translates its
+// error.
+func (d *Driver) do(verb, wire string, f func(*Operation, name) error) error {
+	op := Operation{Verb: verb, Started: time.Now()}
+	n, err := d.resolve(wire)
+	if err == nil {
+		op.Path = n.path
+		err = f(&op, n)
+	} else {
+		op.Path = strings.ToValidUTF8(wire, "\uFFFD")
+	}
+	return d.end(op, err)
+}
+
+// end reports an operation and translates its error.
+func (d *Driver) end(op Operation, err error) error {
+	op.Duration = time.Since(op.Started)
+	op.Err = err
+	if d.Report != nil {
+		d.Report(op)
+	}
+	return d.reply(op.Verb, err)
+}
+
+// Wait returns when all transfers have ended; they do soon after the session's context has.
+func (d *Driver) Wait() { d.transfers.Wait() }
+
+// permit checks a right of the user.
+func (d *Driver) permit(right auth.Permissions) error {
+	if !d.user.Permissions.Has(right) {
+		return os.ErrPermission
+	}
+	return nil
+}
+
+// The rest of afero.Fs. ftpserverlib does not call these on a driver that has the
+// extensions above; whoever does is told so.
+
+// errUnused: the method has no meaning here.
+var errUnused = errors.New("not part of this file system: use GetHandle, ReadDir and RemoveDir")
+
+// Name implements afero.Fs.
+func (d *Driver) Name() string { return "spd" }
+
+// Create implements afero.Fs; it is not supported.
+func (d *Driver) Create(string) (afero.File, error) { return nil, errUnused }
+
+// Open implements afero.Fs; it is not supported.
+func (d *Driver) Open(string) (afero.File, error) { return nil, errUnused }
+
+// OpenFile implements afero.Fs; it is not supported.
+func (d *Driver) OpenFile(string, int, os.FileMode) (afero.File, error) { return nil, errUnused }
+
+// MkdirAll implements afero.Fs; it is not supported.
+func (d *Driver) MkdirAll(string, os.FileMode) error { return errUnused }
+
+// RemoveAll implements afero.Fs; it is not supported.
+func (d *Driver) RemoveAll(string) error { return errUnused }
+
+// Chmod implements afero.Fs; objects have no modes.
+func (d *Driver) Chmod(string, os.FileMode) error { return d.reply("SITE CHMOD", errNoModes) }
+
+// Chown implements afero.Fs; objects have no owners.
+func (d *Driver) Chown(string, int, int) error { return d.reply("SITE CHOWN", errNoModes) }

@@ -1,0 +1,89 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spdscheme/spdserver/store"
+)
+
+// errBadName: no object of this name can exist. The text is fit for users.
+var errBadName = errors.New("name not allowed")
+
+// maxComponent is the longest name of a file or directory in bytes of UTF-8: that of
+// POSIX file systems, and of the object stores built on them.
+const maxComponent = 255
+
+// name is a path of the user's, resolved.
+type name struct {
+	path string // UTF-8, absolute and clean: "/", "/a/b"
+	key  string // object key of a file of that path
+}
+
+// dir is the key of a directory's marker, and the prefix of all below it: "" for the
+// whole bucket.
+func (n name) dir() string {
+	if n.key == "" || strings.HasSuffix(n.key, "/") {
+		return n.key
+	}
+	return n.key + "/"
+}
+
+// home tells whether it is the user's root, which always exists.
+func (n name) home() bool { return n.path == "/" }
+
+// parent is the directory it lies in; home is its own parent.
+func (n name) parent() name {
+	if n.home() {
+		return n
+	}
+	up := path.Dir(n.path)
+	if up == "/" {
+		return name{path: up, key: strings.TrimSuffix(n.key, n.path[1:])}
+	}
+	return name{path: up, key: n.key[:len(n.key)-(len(n.path)-len(up))]}
+}
+
+// resolve turns a path in the client's bytes into a name below the user's home. ".."
+// stops at home.
+func (d *Driver) resolve(wire string) (name, error) {
+	if !path.IsAbs(wire) {
+		wire = path.Join(d.Client.Path(), wire)
+	}
+	wire = path.Clean(wire)
+	if wire == "/" {
+		return name{path: "/", key: d.user.Prefix}, nil
+	}
+	components := strings.Split(wire[1:], "/")
+	for i, c := range components {
+		text := d.Names.Decode(c)
+		if err := checkComponent(text); err != nil {
+			return name{}, err
+		}
+		components[i] = text
+	}
+	text := strings.Join(components, "/")
+	n := name{path: "/" + text, key: d.user.Prefix + text}
+	if len(n.key) >= store.MaxKeyLength { // a directory's marker needs one byte more
+		return name{}, fmt.Errorf("%w: path of %d bytes; at most %d fit",
+			errBadName, len(text), store.MaxKeyLength-1-len(d.user.Prefix))
+	}
+	return n, nil
+}
+
+func checkComponent(text string) error {
+	switch {
+	case text == "" || text == "." || text == "..":
+		return fmt.Errorf("%w: %q is not a file name", errBadName, text)
+	case len(text) > maxComponent:
+		return fmt.Errorf("%w: name of %d bytes; at most %d are allowed", errBadName, len(text), maxComponent)
+	case strings.ContainsAny(text, "\x00\r\n\x01"):
+		return fmt.Errorf("%w: control characters in the name", errBadName)
+	case !utf8.ValidString(text):
+		return fmt.Errorf("%w: the name is not valid text", errBadName)
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spdscheme/spdserver/auth"
+)
+
+// Remove implements afero.Fs for DELE (RFC 959).
+func (d *Driver) Remove(wire string) error {
+	return d.do("DELE", wire, func(_ *Operation, n name) error {
+		if err := d.permit(auth.Delete); err != nil {
+			return err
+		}
+		if n.home() {
+			return errIsDirectory
+		}
+		e, err := d.lookupFile(d.ctx, n)
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, dirErr := d.lookupDir(d.ctx, n); dirErr == nil {
+				return errIsDirectory
+			}
+		}
+		if err != nil {
+			return err
+		}
+		d.files.forget(n.key)
+		if err := d.keepParent(n); err != nil {
+			return err
+		}
+		if err := d.Store.Delete(d.ctx, n.key); err != nil {
+			return fmt.Errorf("delete: %w", err)
+		}
+		d.dropTimes(d.ctx, n.key)
+		d.refund(e.object.Size, 1)
+		return nil
+	})
+}

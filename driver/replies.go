@@ -1,0 +1,151 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	ftpserver "github.com/fclairamb/ftpserverlib"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/store"
+)
+
+// What can be wrong with a path or a command, beside the errors of package store.
+var (
+	errIsDirectory  = errors.New("is a directory")
+	errNotDirectory = errors.New("not a directory")
+	errNotEmpty     = errors.New("directory is not empty")
+	errNoParent     = errors.New("directory does not exist")
+	errIntoItself   = errors.New("directory cannot be moved into itself")
+	errHome         = errors.New("home directory cannot be changed")
+	errBeyondEnd    = errors.New("restart point is beyond the end of the file")
+	errNoModes      = errors.New("objects have no modes or owners")
+	errNoCommand    = errors.New("unknown SITE command")
+	errSyntax       = errors.New("wrong parameters")
+	errShortUpload  = errors.New("fewer bytes than ALLO announced")
+	errGone         = errors.New("client has gone")
+	errTransfer     = errors.New("data connection failed")
+)
+
+// Reply is an error as the client sees it: an FTP reply (RFC 959, 4.2). It never names a
+// bucket, host or key, and holds the untranslated error for logs.
+//
+// ftpserverlib picks its own reply codes and puts err.Error() behind words of its own.
+// A Reply therefore carries its code inside its text, between two marks that no other
+// text contains, and FindReply takes it out again before the line goes to the client.
+type Reply struct {
+	Code  int
+	Text  string
+	Cause error
+}
+
+const replyMark = "\x01"
+
+// Error implements error.
+func (r *Reply) Error() string {
+	return replyMark + strconv.Itoa(r.Code) + " " + r.Text + replyMark
+}
+
+// Unwrap returns the untranslated error.
+func (r *Reply) Unwrap() error { return r.Cause }
+
+// FindReply finds the Reply that a line of ftpserverlib contains.
+func FindReply(line string) (code int, text string, ok bool) {
+	_, rest, found := strings.Cut(line, replyMark)
+	if !found {
+		return 0, "", false
+	}
+	inner, _, _ := strings.Cut(rest, replyMark)
+	digits, text, _ := strings.Cut(inner, " ")
+	code, err := strconv.Atoi(digits)
+	return code, text, err == nil
+}
+
+// translation is a row of the one table from errors to replies.
+type translation struct {
+	err  error
+	code int
+	text string
+}
+
+// translations lists the more particular errors first.
+func translations() []translation {
+	return []translation{
+		{errBadName, 553, ""}, // the text says what is wrong with the name
+		{store.ErrBadName, 553, "File name not allowed by the storage"},
+		{errIsDirectory, 550, "Is a directory"},
+		{errNotDirectory, 550, "Not a directory"},
+		{errNotEmpty, 550, "Directory is not empty"},
+		{errNoParent, 553, "Directory does not exist; make it first"},
+		{errIntoItself, 553, "A directory cannot be moved into itself"},
+		{errHome, 550, "The home directory cannot be removed or renamed"},
+		{errBeyondEnd, 554, "Restart point is beyond the end of the file"},
+		{errNoModes, 504, "Files here have no modes or owners"},
+		{errNoCommand, 504, "Unknown SITE command; try SITE HELP"},
+		{errSyntax, 501, ""}, // the text says what is expected
+		{errShortUpload, 426, "Fewer bytes arrived than ALLO announced; nothing was stored"},
+		{errGone, 426, "Connection closed; nothing was stored"},
+		{errTransfer, 426, "Data connection failed; transfer aborted"},
+		{auth.ErrQuota, 552, "Quota exceeded; nothing was stored"},
+		{store.ErrTooLarge, 552, "File too large for the storage"},
+		{buffer.ErrTooLarge, 552, "File too large for the server's memory settings"},
+		{store.ErrFull, 452, "Storage is full; nothing was stored"},
+		{store.ErrChanged, 450, "The file was changed meanwhile; try again"},
+		{store.ErrUnavailable, 451, "Storage is unavailable; try again later"},
+		{store.ErrNoBucket, 451, "Storage is unavailable; try again later"},
+		{store.ErrDenied, 451, "Storage is unavailable; try again later"},
+		{fs.ErrNotExist, 550, "No such file or directory"},
+		{fs.ErrExist, 550, "File exists"},
+		{fs.ErrPermission, 550, "Permission denied"},
+		{os.ErrDeadlineExceeded, 426, "Data connection was silent too long; transfer aborted"},
+		{context.DeadlineExceeded, 451, "Storage did not answer in time; try again later"},
+		{context.Canceled, 426, "Transfer aborted"},
+		{net.ErrClosed, 426, "Data connection closed; transfer aborted"},
+	}
+}
+
+// storCodes are where storing differs: RFC 959 has 553 for a name that cannot be stored.
+func storCodes(verb string) bool { return verb == "STOR" || verb == "APPE" || verb == "RNTO" }
+
+// reply translates an error for the client.
+func (d *Driver) reply(verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var already *Reply
+	if errors.As(err, &already) {
+		return err
+	}
+	for _, t := range translations() {
+		if !errors.Is(err, t.err) {
+			continue
+		}
+		code, text := t.code, t.text
+		if text == "" {
+			text = plain(err)
+		}
+		if storCodes(verb) && code == 550 && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
+			code = ftpserver.StatusActionNotTakenNoFile
+		}
+		return &Reply{Code: code, Text: text, Cause: err}
+	}
+	return &Reply{Code: 451, Text: "Internal error; try again later", Cause: err}
+}
+
+// plain is the text of an error made for users, as a sentence.
+func plain(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// syntax is a wrong parameter; the text says what is expected.
+func syntax(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errSyntax, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,61 @@
+package driver
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	ftpserver "github.com/fclairamb/ftpserverlib"
+)
+
+// Site implements ftpserver.ClientDriverExtensionSite. It answers every SITE command, so
+// that none of ftpserverlib's own is reached.
+func (d *Driver) Site(param string) *ftpserver.AnswerCommand {
+	verb, args, _ := strings.Cut(param, " ")
+	text, err := d.site(strings.ToUpper(verb), args)
+	if err == nil {
+		return &ftpserver.AnswerCommand{Code: ftpserver.StatusOK, Message: text}
+	}
+	var reply *Reply
+	if !errors.As(d.reply("SITE "+verb, err), &reply) {
+		return &ftpserver.AnswerCommand{Code: ftpserver.StatusActionAborted, Message: "Internal error"}
+	}
+	return &ftpserver.AnswerCommand{Code: reply.Code, Message: reply.Text}
+}
+
+func (d *Driver) site(verb, args string) (string, error) {
+	switch verb {
+	case "HELP":
+		return "SITE commands: HELP UTIME", nil
+	case "UTIME":
+		return "Time set", d.siteUtime(args)
+	case "CHMOD", "CHOWN", "CHGRP", "UMASK", "SYMLINK":
+		return "", errNoModes
+	}
+	return "", errNoCommand
+}
+
+// siteUtime reads both forms that clients send: "YYYYMMDDhhmm[ss] path", and
+// "path atime mtime ctime UTC" with times of 14 digits.
+func (d *Driver) siteUtime(args string) error {
+	first, rest, _ := strings.Cut(args, " ")
+	if t, ok := parseTime(first); ok && rest != "" {
+		return d.Chtimes(rest, t, t)
+	}
+	words := strings.Split(args, " ")
+	if n := len(words); n >= 5 && strings.EqualFold(words[n-1], "UTC") {
+		if t, ok := parseTime(words[n-3]); ok {
+			return d.Chtimes(strings.Join(words[:n-4], " "), t, t)
+		}
+	}
+	return syntax("use SITE UTIME YYYYMMDDhhmmss path")
+}
+
+func parseTime(s string) (time.Time, bool) {
+	for _, layout := range []string{"20060102150405", "200601021504"} {
+		if t, err := time.Parse(layout, s); err == nil && len(s) == len(layout) {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}

@@ -1,0 +1,58 @@
+package driver
+
+import (
+	"time"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/store"
+)
+
+// AllocateSpace implements ftpserver.ClientDriverExtensionAllocate for ALLO (RFC 959): the
+// next upload is refused now if so many bytes cannot be stored, and is complete only when
+// so many have come.
+func (d *Driver) AllocateSpace(size int) error {
+	op := Operation{Verb: "ALLO", Path: d.Client.Path(), Started: time.Now()}
+	return d.end(op, d.allocate(int64(size)))
+}
+
+func (d *Driver) allocate(size int64) error {
+	if size < 0 {
+		return syntax("ALLO wants a number of bytes")
+	}
+	if size > store.MaxObjectSize {
+		return store.ErrTooLarge
+	}
+	left, limited, err := d.quotaLeft(d.ctx)
+	if err != nil {
+		return err
+	}
+	if limited && size > left {
+		return auth.ErrQuota
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.allocated = size
+	return nil
+}
+
+// takeAllocated is what ALLO announced for this upload, once.
+func (d *Driver) takeAllocated() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	size := d.allocated
+	d.allocated = 0
+	return size
+}
+
+// GetAvailableSpace implements ftpserver.ClientDriverExtensionAvailableSpace for AVBL
+// (draft-peterson-streamlined-ftp-command-extensions): how large a file may be uploaded.
+func (d *Driver) GetAvailableSpace(string) (int64, error) {
+	left, limited, err := d.quotaLeft(d.ctx)
+	if err != nil {
+		return 0, d.reply("AVBL", err)
+	}
+	if limited {
+		return min(left, store.MaxObjectSize), nil
+	}
+	return store.MaxObjectSize, nil
+}

@@ -1,0 +1,244 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/store"
+)
+
+// entry is a file or directory that exists.
+type entry struct {
+	name
+	object store.Object // of a directory: its marker, if it has one
+	isDir  bool
+	marker bool // of a directory: it has a marker object
+}
+
+// info is an entry as ftpserverlib shows it.
+type info struct {
+	name    string // in the client's bytes
+	size    int64
+	modTime time.Time
+	isDir   bool
+	write   bool
+}
+
+var _ os.FileInfo = info{}
+
+func (i info) Name() string       { return i.name }
+func (i info) Size() int64        { return i.size }
+func (i info) ModTime() time.Time { return i.modTime }
+func (i info) IsDir() bool        { return i.isDir }
+func (i info) Sys() any           { return nil }
+
+// Mode shows what the user may do; objects have no modes of their own.
+func (i info) Mode() os.FileMode {
+	mode := os.FileMode(0o444)
+	if i.write {
+		mode |= 0o200
+	}
+	if i.isDir {
+		mode |= os.ModeDir | 0o111
+	}
+	return mode
+}
+
+// Stat implements afero.Fs, for SIZE, MDTM, MLST, STAT, RNFR, CWD, CDUP, HASH, AVBL and,
+// before ReadDir, LIST, NLST and MLSD. The command tells what is asked for, and so which
+// request answers it most likely.
+func (d *Driver) Stat(wire string) (fi os.FileInfo, err error) {
+	verb := d.Client.GetLastCommand()
+	if isListing(verb) {
+		return d.statListing(verb, wire)
+	}
+	err = d.do(verb, wire, func(_ *Operation, n name) error {
+		e, err := d.lookupFor(verb, n)
+		if err != nil {
+			return err
+		}
+		fi, err = d.info(e, wantsTime(verb))
+		return err
+	})
+	return fi, err
+}
+
+// lookupFor finds what a command's path is. RNFR makes do with a file that the session
+// has just seen; RNTO finds out if it is gone.
+func (d *Driver) lookupFor(verb string, n name) (entry, error) {
+	if verb != "RNFR" {
+		return d.lookup(n, wantsDirectory(verb))
+	}
+	e := entry{name: n}
+	var ok bool
+	if e.object, ok = d.files.get(n.key); !ok {
+		var err error
+		if e, err = d.lookup(n, false); err != nil {
+			return entry{}, err
+		}
+	}
+	d.remember(e)
+	return e, nil
+}
+
+// wantsDirectory tells whether a command's path is more likely a directory.
+func wantsDirectory(verb string) bool {
+	switch verb {
+	case "CWD", "XCWD", "CDUP", "XCUP", "AVBL", "STAT":
+		return true
+	}
+	return false
+}
+
+// wantsTime tells whether a command shows modification times.
+func wantsTime(verb string) bool { return verb == "MDTM" || verb == "MLST" || verb == "STAT" }
+
+func isListing(verb string) bool { return verb == "LIST" || verb == "NLST" || verb == "MLSD" }
+
+// lookup finds what a path is: one request if the first guess is right.
+func (d *Driver) lookup(n name, dirFirst bool) (entry, error) {
+	if n.home() {
+		return entry{name: n, isDir: true, marker: true}, nil
+	}
+	first, second := d.lookupFile, d.lookupDir
+	if dirFirst {
+		first, second = second, first
+	}
+	e, err := first(d.ctx, n)
+	if errors.Is(err, fs.ErrNotExist) {
+		return second(d.ctx, n)
+	}
+	return e, err
+}
+
+func (d *Driver) lookupFile(ctx context.Context, n name) (entry, error) {
+	object, err := d.Store.Stat(ctx, n.key)
+	if err != nil {
+		return entry{}, fmt.Errorf("stat: %w", err)
+	}
+	d.files.add(n.key, object)
+	return entry{name: n, object: object}, nil
+}
+
+// lookupDir finds a directory by its marker or by anything below it.
+func (d *Driver) lookupDir(ctx context.Context, n name) (entry, error) {
+	for object, err := range d.Store.List(ctx, n.dir(), store.ListOptions{Limit: 1}) {
+		if err != nil {
+			return entry{}, fmt.Errorf("look for directory: %w", err)
+		}
+		e := entry{name: n, isDir: true, marker: object.Key == n.dir()}
+		if e.marker {
+			e.object = object
+		}
+		d.dirs.add(n.dir(), seenDir{marker: e.marker})
+		return e, nil
+	}
+	return entry{}, os.ErrNotExist
+}
+
+// probe finds what a path is, file or directory, mostly by one request: the keys that
+// begin with it, of which the file's is the first. Neither: ErrNotExist.
+func (d *Driver) probe(ctx context.Context, n name) (entry, error) {
+	if n.home() {
+		return entry{name: n, isDir: true, marker: true}, nil
+	}
+	var last string
+	opts := store.ListOptions{Delimiter: "/", Limit: store.PageSize}
+	count := 0
+	for object, err := range d.Store.List(ctx, n.key, opts) {
+		switch {
+		case err != nil:
+			return entry{}, fmt.Errorf("look for name: %w", err)
+		case object.Key == n.key:
+			return entry{name: n, object: object}, nil
+		case object.Key == n.dir():
+			return entry{name: n, isDir: true}, nil
+		}
+		last, count = object.Key, count+1
+	}
+	if count < store.PageSize || last > n.dir() {
+		return entry{}, os.ErrNotExist
+	}
+	return d.lookupDir(ctx, n) // a thousand names sort between "name" and "name/"
+}
+
+// needParent checks that the directory a path lies in exists.
+func (d *Driver) needParent(ctx context.Context, n name) error {
+	up := n.parent()
+	if up.home() {
+		return nil
+	}
+	if _, ok := d.dirs.get(up.dir()); ok {
+		return nil
+	}
+	_, err := d.lookupDir(ctx, up)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoParent
+	}
+	return err
+}
+
+// keepParent makes sure that the directory a path lies in does not vanish with it.
+func (d *Driver) keepParent(n name) error {
+	up := n.parent()
+	if up.home() {
+		return nil
+	}
+	if seen, ok := d.dirs.get(up.dir()); ok && seen.marker {
+		return nil
+	}
+	err := d.putMarker(up)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// info describes an entry to ftpserverlib, with its kept time if that is shown.
+func (d *Driver) info(e entry, withTime bool) (os.FileInfo, error) {
+	i := d.plainInfo(e)
+	if !withTime {
+		return i, nil
+	}
+	key := e.key
+	if e.isDir {
+		key = e.dir()
+	}
+	kept, ok, err := d.Times.TimeOf(d.ctx, d.user.Bucket, key)
+	switch {
+	case err != nil: // the store's own time is still true
+		d.Log.Warn("kept time unknown", "path", e.path, "err", err)
+	case ok && kept.Holds(e.object):
+		i.modTime = kept.ModTime
+	}
+	return i, nil
+}
+
+func (d *Driver) plainInfo(e entry) info {
+	i := info{
+		name:    d.Names.Encode(path.Base(e.path)),
+		modTime: e.object.ModTime,
+		isDir:   e.isDir,
+		write:   d.user.Permissions.Has(auth.Upload),
+	}
+	if !e.isDir {
+		i.size = e.object.Size
+	}
+	if i.modTime.IsZero() {
+		i.modTime = time.Unix(0, 0) // a prefix without a marker has no time of its own
+	}
+	return i
+}
+
+// remember keeps what RNFR found for RNTO.
+func (d *Driver) remember(e entry) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.renaming = &e
+}

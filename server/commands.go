@@ -1,0 +1,304 @@
+package server
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// command is a command line, taken apart.
+type command struct {
+	verb string // upper case
+	arg  string // the client's bytes, spaces kept
+}
+
+// line is the command as the engine reads it.
+func (c command) line() string {
+	if c.arg == "" {
+		return c.verb
+	}
+	return c.verb + " " + c.arg
+}
+
+// tooLongLine stands for a line that was dropped.
+const tooLongLine = "\x00too long"
+
+func parseCommand(line string) command {
+	verb, arg, _ := strings.Cut(line, " ")
+	verb = strings.ToUpper(verb)
+	for _, urgent := range []string{"ABOR", "STAT", "QUIT"} {
+		// Clients put a Telnet Synch before these, and its data mark may stay.
+		if strings.HasSuffix(verb, urgent) && len(verb) > len(urgent) && verb[0] >= 0x80 {
+			verb = urgent
+		}
+	}
+	return command{verb: verb, arg: arg}
+}
+
+// isTransfer tells whether a command opens a data connection.
+func isTransfer(verb string) bool {
+	switch verb {
+	case "RETR", "STOR", "APPE", "LIST", "NLST", "MLSD":
+		return true
+	}
+	return false
+}
+
+// duringTransfer tells whether a command may be executed beside a transfer.
+func duringTransfer(c command) bool {
+	return c.verb == "ABOR" || c.verb == "QUIT" || c.verb == "NOOP" || c.verb == "STAT" && c.arg == ""
+}
+
+// dispatch executes a command line, or returns what the engine is to execute in its
+// place.
+func (s *session) dispatch(line string) (forward string) {
+	if line == tooLongLine {
+		s.reply("500 Command line too long")
+		return ""
+	}
+	c := parseCommand(line)
+	if !duringTransfer(c) && !s.waitTransfer() {
+		return ""
+	}
+	if handle, ok := s.handler(c.verb); ok {
+		forward = handle(c)
+	} else {
+		forward = c.line()
+	}
+	if forward != "" {
+		s.begin(parseCommand(forward).verb)
+	}
+	return forward
+}
+
+// handler finds what the session does with a verb before, or instead of, the engine.
+func (s *session) handler(verb string) (func(command) (forward string), bool) {
+	switch verb {
+	case "USER":
+		return s.doUser, true
+	case "PASS":
+		return s.doPass, true
+	case "AUTH":
+		return s.doAuth, true
+	case "PBSZ":
+		return s.doPbsz, true
+	case "PROT":
+		return s.doProt, true
+	case "CCC":
+		return s.answer("533 The control connection stays protected"), true
+	case "FEAT":
+		return s.doFeat, true
+	case "NOOP":
+		return s.answer("200 OK"), true
+	case "STRU":
+		return s.onlyParameter("F"), true
+	case "MODE":
+		return s.onlyParameter("S"), true
+	case "XCUP":
+		return rename("CDUP"), true
+	case "RETR", "STOR", "APPE", "MLSD", "LIST", "NLST":
+		return s.doTransfer, true
+	case "REST":
+		return s.doRest, true
+	case "ALLO":
+		return s.doAllo, true
+	case "PORT", "EPRT":
+		return s.doPort, true
+	case "MDTM":
+		return s.doMdtm, true
+	case "HASH", "XCRC", "MD5", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512":
+		return s.doHash, true
+	case "SIZE", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "CWD", "XCWD":
+		return s.needsArgument, true
+	}
+	return nil, false
+}
+
+// reply sends a reply of the session's own. Its text may have more than one line.
+func (s *session) reply(format string, args ...any) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	_ = s.send([]byte(fmt.Sprintf(format, args...) + "\r\n")) // a client that is gone is noticed by run
+}
+
+func (s *session) answer(reply string) func(command) string {
+	return func(command) string {
+		s.reply("%s", reply)
+		return ""
+	}
+}
+
+func rename(verb string) func(command) string {
+	return func(c command) string { return command{verb, c.arg}.line() }
+}
+
+// onlyParameter is for STRU and MODE: one value is supported, which is the default.
+func (s *session) onlyParameter(value string) func(command) string {
+	return func(c command) string {
+		if !s.loggedIn() {
+			return ""
+		}
+		if strings.EqualFold(c.arg, value) {
+			s.reply("200 %s is %s", c.verb, value)
+		} else {
+			s.reply("504 Only %s %s is supported", c.verb, value)
+		}
+		return ""
+	}
+}
+
+// loggedIn refuses a command that needs a login.
+func (s *session) loggedIn() bool {
+	if s.account == nil {
+		s.reply("530 Please log in with USER and PASS")
+	}
+	return s.account != nil
+}
+
+func (s *session) needsArgument(c command) string {
+	if !s.loggedIn() {
+		return ""
+	}
+	if c.arg == "" {
+		s.reply("501 %s needs a path", c.verb)
+		return ""
+	}
+	return c.line()
+}
+
+// doTransfer checks what RETR, STOR, APPE and the listings need before the engine opens
+// anything.
+func (s *session) doTransfer(c command) string {
+	if !s.loggedIn() {
+		return ""
+	}
+	if s.server.TLSRequired && !s.private {
+		s.reply("522 Data connections must be protected; use PROT P")
+		return ""
+	}
+	switch c.verb {
+	case "LIST", "NLST":
+		c.arg = withoutListOptions(c.arg)
+	case "RETR", "STOR", "APPE":
+		return s.needsArgument(c)
+	}
+	return c.line()
+}
+
+// withoutListOptions takes options as of ls from the argument of LIST and NLST; clients
+// send them, though no RFC knows them.
+func withoutListOptions(arg string) string {
+	for strings.HasPrefix(arg, "-") {
+		options, path, _ := strings.Cut(arg, " ")
+		if strings.Trim(options[1:], "aAlLRrtTSsh1FdCn") != "" {
+			return arg // a file of that name
+		}
+		arg = path
+	}
+	return arg
+}
+
+// doRest checks the restart point (RFC 3659, 5).
+func (s *session) doRest(c command) string {
+	if !s.loggedIn() {
+		return ""
+	}
+	if n, err := strconv.ParseInt(c.arg, 10, 64); err != nil || n < 0 {
+		s.reply("501 REST needs a number of bytes")
+		return ""
+	}
+	return c.line()
+}
+
+// doAllo takes the record size from "n R m" (RFC 959); files here have no records.
+func (s *session) doAllo(c command) string {
+	if !s.loggedIn() {
+		return ""
+	}
+	size, _, _ := strings.Cut(c.arg, " ")
+	if n, err := strconv.ParseInt(size, 10, 64); err != nil || n < 0 {
+		s.reply("501 ALLO needs a number of bytes")
+		return ""
+	}
+	return command{c.verb, size}.line()
+}
+
+// doPort refuses ports below 1024: nobody's FTP client listens there (RFC 2577, 3).
+func (s *session) doPort(c command) string {
+	if !s.loggedIn() {
+		return ""
+	}
+	if port, ok := portOf(c); ok && port < 1024 {
+		s.reply("500 Data connections may not go to ports below 1024")
+		return ""
+	}
+	return c.line()
+}
+
+// portOf reads the port from the argument of PORT or EPRT.
+func portOf(c command) (port int, ok bool) {
+	if c.verb == "EPRT" {
+		fields := strings.Split(c.arg, "|")
+		if len(fields) != 5 {
+			return 0, false
+		}
+		port, err := strconv.Atoi(fields[3])
+		return port, err == nil
+	}
+	fields := strings.Split(c.arg, ",")
+	if len(fields) != 6 {
+		return 0, false
+	}
+	high, err1 := strconv.Atoi(fields[4])
+	low, err2 := strconv.Atoi(fields[5])
+	return high<<8 + low, err1 == nil && err2 == nil
+}
+
+// doMdtm makes "MDTM time path", by which some clients set a time, the MFMT that it means
+// (draft-somers-ftp-mfxx).
+func (s *session) doMdtm(c command) string {
+	if !s.loggedIn() {
+		return ""
+	}
+	when, path, _ := strings.Cut(c.arg, " ")
+	if len(when) == len("YYYYMMDDhhmmss") && isCode(when) && path != "" {
+		return command{"MFMT", c.arg}.line()
+	}
+	return s.needsArgument(c)
+}
+
+// doHash quotes the path of HASH, XCRC and their like: the engine cuts unquoted ones at
+// spaces. "path" START END keeps its range.
+func (s *session) doHash(c command) string {
+	if !s.loggedIn() {
+		return ""
+	}
+	if c.arg == "" {
+		s.reply("501 %s needs a path", c.verb)
+		return ""
+	}
+	if strings.HasPrefix(c.arg, `"`) {
+		return c.line()
+	}
+	path, limits := c.arg, ""
+	if words := strings.Split(c.arg, " "); len(words) > 2 && c.verb != "HASH" {
+		if n := len(words); isNumber(words[n-1]) && isNumber(words[n-2]) {
+			path, limits = strings.Join(words[:n-2], " "), " "+words[n-2]+" "+words[n-1]
+		}
+	}
+	return command{c.verb, `"` + strings.ReplaceAll(path, `"`, `""`) + `"` + limits}.line()
+}
+
+func isNumber(s string) bool { return s != "" && isCode(s) }
+
+// doFeat lists the extensions (RFC 2389).
+func (s *session) doFeat(command) string {
+	features := []string{"AVBL", "CLNT", "EPRT", "EPSV",
+		"HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32", "MDTM", "MFMT", "MLST Type*;Size*;Modify*;",
+		"REST STREAM", "SIZE", "TVFS", "UTF8", "XCRC", "XMD5", "XSHA1", "XSHA256", "XSHA512"}
+	if s.server.TLS != nil {
+		features = append([]string{"AUTH TLS", "PBSZ", "PROT"}, features...)
+	}
+	s.reply("211-Features:\r\n %s\r\n211 End", strings.Join(features, "\r\n "))
+	return ""
+}

@@ -1,0 +1,179 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/driver"
+)
+
+// loginTimeout bounds the check of a password, waiting for others included.
+const loginTimeout = 30 * time.Second
+
+// doUser takes the name (RFC 959).
+func (s *session) doUser(c command) string {
+	switch {
+	case s.account != nil:
+		s.reply("503 Already logged in")
+	case s.server.TLSRequired && !s.isSecure():
+		s.reply("530 This server requires TLS; use AUTH TLS first")
+	case c.arg == "":
+		s.reply("501 USER needs a name")
+	default:
+		s.name = c.arg
+		return c.line()
+	}
+	return ""
+}
+
+// doPass checks the password. Only after that the engine learns that somebody is there,
+// and it never sees the password.
+func (s *session) doPass(c command) string {
+	switch {
+	case s.account != nil:
+		s.reply("503 Already logged in")
+		return ""
+	case s.name == "":
+		s.reply("503 Send USER first")
+		return ""
+	}
+	account, err := s.login(c.arg)
+	if err != nil {
+		s.refuseLogin(err)
+		return ""
+	}
+	if !s.server.admitUser(s, account) {
+		s.reportLogin(errManyOfUser)
+		s.farewellNow("421 Too many sessions of this account; try again later")
+		return ""
+	}
+	s.setAccount(account)
+	s.reportLogin(nil)
+	return "PASS"
+}
+
+var errManyOfUser = errors.New("too many sessions of the account")
+
+func (s *session) login(password string) (*auth.User, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, loginTimeout)
+	defer cancel()
+	return s.server.Login(ctx, s.name, password, s.ip)
+}
+
+// refuseLogin answers a login that failed. The last attempt ends the session.
+func (s *session) refuseLogin(err error) {
+	s.reportLogin(err)
+	if !errors.Is(err, auth.ErrDenied) {
+		s.farewellNow("421 Login is not possible now; try again later")
+		return
+	}
+	s.name = ""
+	if s.failures++; s.server.LoginAttempts > 0 && s.failures >= s.server.LoginAttempts {
+		s.farewellNow("421 Login incorrect; too many attempts")
+		return
+	}
+	s.reply("530 Login incorrect")
+}
+
+// farewellNow makes the next Read end the session with a reply.
+func (s *session) farewellNow(reply string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.farewell = reply
+}
+
+func (s *session) setAccount(user *auth.User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account = user
+}
+
+func (s *session) isSecure() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.secure
+}
+
+// doAuth begins TLS (RFC 4217, 4). It lets run go on, in whatever way it ends.
+func (s *session) doAuth(c command) string {
+	defer func() {
+		select {
+		case s.resume <- struct{}{}:
+		case <-s.ctx.Done():
+		}
+	}()
+	switch mechanism := strings.ToUpper(c.arg); {
+	case mechanism == "":
+		s.reply("501 AUTH needs a mechanism; use AUTH TLS")
+	case mechanism != "TLS" && mechanism != "TLS-C" && mechanism != "SSL":
+		s.reply("504 Only AUTH TLS is supported")
+	case s.server.TLS == nil:
+		s.reply("502 TLS is not configured on this server")
+	case s.isSecure():
+		s.reply("503 TLS is already in use")
+	case s.account != nil:
+		s.reply("503 AUTH TLS comes before USER")
+	default:
+		s.reply("234 Begin the TLS handshake")
+		_ = s.startTLS() // a failure has ended the session
+	}
+	return ""
+}
+
+// doPbsz is a formality of RFC 4217, 8.
+func (s *session) doPbsz(c command) string {
+	switch {
+	case !s.isSecure():
+		s.reply("503 PBSZ comes after AUTH TLS")
+	case c.arg == "":
+		s.reply("501 PBSZ needs a size")
+	default:
+		s.reply("200 PBSZ=0")
+	}
+	return ""
+}
+
+// doProt chooses whether data connections are protected (RFC 4217, 9).
+func (s *session) doProt(c command) string {
+	level := strings.ToUpper(c.arg)
+	switch {
+	case !s.isSecure():
+		s.reply("503 PROT comes after AUTH TLS")
+	case level == "S" || level == "E":
+		s.reply("536 Only PROT C and PROT P are supported")
+	case level != "C" && level != "P":
+		s.reply("504 Only PROT C and PROT P are supported")
+	case level == "C" && s.server.TLSRequired:
+		s.reply("534 This server requires PROT P")
+	default:
+		s.private = level == "P"
+		return command{c.verb, level}.line()
+	}
+	return ""
+}
+
+// reportLogin logs and counts a login, or one that was refused.
+func (s *session) reportLogin(err error) {
+	result := "ok"
+	if err != nil {
+		result = "refused"
+		if !errors.Is(err, auth.ErrDenied) {
+			result = "error"
+		}
+	}
+	s.server.metrics.logins.WithLabelValues(result).Inc()
+	s.logEvent(driver.Operation{Verb: "PASS", Err: err})
+}
+
+// cipher names the TLS of the control connection for logs; "" without.
+func (s *session) cipher() string {
+	conn, ok := s.connection().(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	return tls.VersionName(conn.ConnectionState().Version)
+}

@@ -1,0 +1,270 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/driver"
+	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/server"
+	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/memory"
+	"github.com/spdscheme/spdserver/store/storetest"
+	"github.com/spdscheme/spdserver/upload"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a server over a memory store, with users alice (rw) and bob (ro), whose
+// passwords are their names.
+type rig struct {
+	t      *testing.T
+	server *server.Server
+	addr   string
+	files  *storetest.Faulty // bucket "spd"
+}
+
+func newRig(t *testing.T, change func(*server.Options)) *rig {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	database, err := db.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "spd.db"), db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = database.Close() })
+	if err := database.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, files: &storetest.Faulty{Store: memory.New().Bucket("spd")}}
+	budget := buffer.NewBudget(64 << 20)
+	uploads := upload.NewManager(database, "test", log)
+	opts := server.Options{
+		Banner: "test", ActiveMode: true, ConnectTimeout: 5 * time.Second, LoginAttempts: 3,
+		Log: log, Login: loginByName,
+		Driver: func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error) {
+			deps.Names = encoding.NewDetector(encoding.Hints{})
+			deps.Store, deps.Uploads, deps.Budget = r.files, uploads, budget
+			deps.Times, deps.Usage = database, database
+			deps.PartSize, deps.PartsInFlight = store.MinPartSize, 2
+			deps.DataTimeout = 10 * time.Second
+			return driver.New(ctx, deps, user), nil
+		},
+	}
+	if change != nil {
+		change(&opts)
+	}
+	if r.server, err = server.New(opts); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.server.Close)
+	r.addr = r.listen(r.server.Serve)
+	return r
+}
+
+func loginByName(_ context.Context, name, password string, _ netip.Addr) (*auth.User, error) {
+	user := &auth.User{Name: name, Bucket: "spd", Prefix: name + "/", Permissions: auth.ReadWrite}
+	switch {
+	case name == "nobody":
+		return nil, auth.ErrUnavailable
+	case name != "alice" && name != "bob" || password != name:
+		return nil, auth.ErrDenied
+	case name == "bob":
+		user.Permissions = auth.ReadOnly
+	}
+	return user, nil
+}
+
+func (r *rig) listen(serve func(net.Listener) error) string {
+	r.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- serve(l) }()
+	r.t.Cleanup(func() {
+		r.server.Close()
+		if err := <-done; !errors.Is(err, server.ErrClosed) {
+			r.t.Errorf("serve: %v", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// client is an FTP client that does what a test says, and nothing else.
+type client struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+	tls  *tls.Config // for data connections, after PROT P
+}
+
+// patience is how long a client waits for anything: far longer than it ever takes.
+const patience = 30 * time.Second
+
+func (r *rig) connect() *client {
+	r.t.Helper()
+	c := r.dial(r.addr)
+	c.expect("220")
+	return c
+}
+
+func (r *rig) dial(addr string) *client {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = conn.Close() })
+	return newClient(r.t, conn)
+}
+
+func newClient(t *testing.T, conn net.Conn) *client {
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return &client{t: t, conn: conn, in: bufio.NewReader(conn)}
+}
+
+// login connects as a user.
+func (r *rig) login(name string) *client {
+	r.t.Helper()
+	c := r.connect()
+	c.do("331", "USER %s", name)
+	c.do("230", "PASS %s", name)
+	return c
+}
+
+func (c *client) send(format string, args ...any) {
+	c.t.Helper()
+	if _, err := fmt.Fprintf(c.conn, format+"\r\n", args...); err != nil {
+		c.t.Fatalf("send %s: %v", format, err)
+	}
+}
+
+// reply reads one reply, of any number of lines.
+func (c *client) reply() string {
+	c.t.Helper()
+	first := c.line()
+	all := first
+	if len(first) > 3 && first[3] == '-' {
+		for line := ""; !strings.HasPrefix(line, first[:3]+" "); {
+			line = c.line()
+			all += "\n" + line
+		}
+	}
+	return all
+}
+
+func (c *client) line() string {
+	c.t.Helper()
+	line, err := c.in.ReadString('\n')
+	if err != nil {
+		c.t.Fatalf("read reply: %v (after %q)", err, line)
+	}
+	return strings.TrimSuffix(line, "\r\n")
+}
+
+// expect reads a reply that begins with one of the wanted codes ("550" or "550|553").
+func (c *client) expect(want string) string {
+	c.t.Helper()
+	got := c.reply()
+	for code := range strings.SplitSeq(want, "|") {
+		if strings.HasPrefix(got, code) {
+			return got
+		}
+	}
+	c.t.Fatalf("reply %q, want %s", got, want)
+	return ""
+}
+
+// do sends a command and expects a reply.
+func (c *client) do(want, format string, args ...any) string {
+	c.t.Helper()
+	c.send(format, args...)
+	got := c.reply()
+	for code := range strings.SplitSeq(want, "|") {
+		if strings.HasPrefix(got, code) {
+			return got
+		}
+	}
+	c.t.Fatalf("%s: reply %q, want %s", fmt.Sprintf(format, args...), got, want)
+	return ""
+}
+
+// closed expects the server to close the connection, without another reply.
+func (c *client) closed() {
+	c.t.Helper()
+	rest, err := io.ReadAll(c.in)
+	if err != nil && !strings.Contains(err.Error(), "reset") || len(rest) > 0 {
+		c.t.Fatalf("connection not closed: %q, %v", rest, err)
+	}
+}
+
+// passive opens a data connection by EPSV.
+func (c *client) passive() net.Conn {
+	c.t.Helper()
+	reply := c.do("229", "EPSV")
+	_, at, _ := strings.Cut(reply, "(|||")
+	port, err := strconv.Atoi(strings.TrimSuffix(at, "|)"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	host, _, _ := net.SplitHostPort(c.conn.RemoteAddr().String())
+	conn, err := net.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if c.tls != nil {
+		return tls.Client(conn, c.tls)
+	}
+	return conn
+}
+
+// put uploads by a command such as "STOR a" and expects the final reply.
+func (c *client) put(want, command string, data []byte) string {
+	c.t.Helper()
+	conn := c.passive()
+	c.send("%s", command)
+	if first := c.reply(); !strings.HasPrefix(first, "150") {
+		if !strings.HasPrefix(first, want) {
+			c.t.Fatalf("%s: reply %q, want %s", command, first, want)
+		}
+		return first
+	}
+	_, _ = conn.Write(data) // the server may have refused meanwhile
+	_ = conn.Close()
+	return c.expect(want)
+}
+
+// get downloads by a command such as "RETR a" or "LIST".
+func (c *client) get(command string) string {
+	c.t.Helper()
+	conn := c.passive()
+	c.do("150", "%s", command)
+	var data bytes.Buffer
+	if _, err := io.Copy(&data, conn); err != nil {
+		c.t.Fatalf("%s: %v", command, err)
+	}
+	_ = conn.Close()
+	c.expect("226")
+	return data.String()
+}

@@ -1,0 +1,266 @@
+// Package server is the FTP side of SPD: listeners, sessions, limits and drain.
+//
+// ftpserverlib is the engine: it keeps a session's state, opens data connections and
+// runs transfers. Between it and the client stands a session, a net.Conn of ours (see
+// session.go): it assembles command lines, speaks Telnet and TLS, logs users in, answers
+// what the engine cannot, and corrects the engine's replies.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	ftpserver "github.com/fclairamb/ftpserverlib"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/driver"
+)
+
+// Options of a Server. The zero value of a limit means none.
+type Options struct {
+	Banner           string
+	PassiveFirst     int // first and
+	PassiveLast      int // last port for passive data connections; 0: any free one
+	PublicIP         string
+	ActiveMode       bool          // allow PORT and EPRT
+	IdleTimeout      time.Duration // between commands
+	LoginTimeout     time.Duration // from connecting to being logged in
+	ConnectTimeout   time.Duration // for a data connection to come about
+	MaxSessions      int
+	MaxSessionsPerIP int
+	LoginAttempts    int // wrong passwords on one connection
+
+	TLS         *tls.Config // nil: no FTPS
+	TLSRequired bool
+
+	// Login tells who a client is; auth.Authenticator has it.
+	Login func(ctx context.Context, name, password string, from netip.Addr) (*auth.User, error)
+	// Driver makes the file system of a user's session. deps holds what the session
+	// knows: Client, Alive, Report and Log.
+	Driver func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error)
+
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+}
+
+// ErrClosed is what Serve returns after Shutdown or Close.
+var ErrClosed = errors.New("server closed")
+
+// Server serves FTP on any number of listeners.
+type Server struct {
+	Options
+	engine   *ftpserver.FtpServer
+	arrivals *arrivals
+	passive  *passivePorts
+	metrics  *metrics
+
+	mu        sync.Mutex
+	listeners map[net.Listener]bool
+	sessions  map[*session]bool
+	draining  bool
+
+	active  sync.WaitGroup // sessions
+	running sync.WaitGroup // the engine and accept loops
+}
+
+// New returns a Server that does not listen yet. Close it when done.
+func New(opts Options) (*Server, error) {
+	s := &Server{
+		Options:   opts,
+		arrivals:  newArrivals(),
+		passive:   newPassivePorts(opts.PassiveFirst, opts.PassiveLast),
+		metrics:   newMetrics(opts.Metrics),
+		listeners: make(map[net.Listener]bool),
+		sessions:  make(map[*session]bool),
+	}
+	s.engine = ftpserver.NewFtpServer(&engineDriver{server: s})
+	s.engine.Logger = slog.New(slog.DiscardHandler) // sessions log for themselves
+	if err := s.engine.Listen(); err != nil {
+		return nil, fmt.Errorf("start FTP engine: %w", err)
+	}
+	s.running.Go(func() { _ = s.engine.Serve() }) // ends when arrivals are closed
+	return s, nil
+}
+
+// Serve accepts sessions from l until Shutdown or Close, and returns ErrClosed then.
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, false) }
+
+// ServeTLS is Serve for implicit FTPS: the client begins with a TLS handshake.
+func (s *Server) ServeTLS(l net.Listener) error { return s.serve(l, true) }
+
+func (s *Server) serve(l net.Listener, implicit bool) error {
+	if !s.track(l) {
+		_ = l.Close() // never served
+		return ErrClosed
+	}
+	defer s.running.Done()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if s.untrack(l) {
+				return fmt.Errorf("accept: %w", err)
+			}
+			return ErrClosed
+		}
+		s.arrive(conn, implicit)
+	}
+}
+
+// arrive admits a connection or refuses it with 421 (RFC 959).
+func (s *Server) arrive(conn net.Conn, implicit bool) {
+	sess := newSession(s, conn, implicit)
+	if err := s.admit(sess); err != nil {
+		s.metrics.refused.Inc()
+		s.Log.Info("connection refused", "remote", conn.RemoteAddr().String(), "err", err)
+		sess.refuse("421 " + err.Error())
+	}
+}
+
+// Why a connection is refused, as the client reads it.
+var (
+	errDraining     = errors.New("server is going down; connect again")
+	errManySessions = errors.New("too many sessions; try again later")
+	errManyFromYou  = errors.New("too many sessions from your address; try again later")
+)
+
+// admit counts a session in, within the limits, and starts it.
+func (s *Server) admit(sess *session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining:
+		return errDraining
+	case s.MaxSessions > 0 && len(s.sessions) >= s.MaxSessions:
+		return errManySessions
+	case s.MaxSessionsPerIP > 0 && s.countLocked(func(o *session) bool { return o.ip == sess.ip }) >= s.MaxSessionsPerIP:
+		return errManyFromYou
+	}
+	s.sessions[sess] = true
+	s.metrics.sessions.Inc()
+	s.active.Go(func() {
+		defer s.leave(sess)
+		sess.run()
+	})
+	return nil
+}
+
+// admitUser checks the user's own limit of sessions on this node.
+func (s *Server) admitUser(sess *session, user *auth.User) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if user.MaxSessions > 0 && s.countLocked(func(o *session) bool { return o.user == user.Name }) >= user.MaxSessions {
+		return false
+	}
+	sess.user = user.Name
+	return true
+}
+
+func (s *Server) countLocked(match func(*session) bool) int {
+	n := 0
+	for sess := range s.sessions {
+		if match(sess) {
+			n++
+		}
+	}
+	return n
+}
+
+// leave counts a session out.
+func (s *Server) leave(sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, sess)
+	s.metrics.sessions.Dec()
+}
+
+// Summary is what the server is doing.
+type Summary struct {
+	Sessions  int
+	Transfers int
+	Draining  bool
+}
+
+// Summary may be called at any time.
+func (s *Server) Summary() Summary {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Summary{
+		Sessions:  len(s.sessions),
+		Transfers: s.countLocked((*session).transferring),
+		Draining:  s.draining,
+	}
+}
+
+// Drain stops accepting. Sessions without a command in progress are ended with 421, the
+// others as soon as theirs is done.
+func (s *Server) Drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	for l := range s.listeners {
+		_ = l.Close() // accept loops end
+	}
+	clear(s.listeners)
+	for sess := range s.sessions {
+		sess.endSoon("421 Server is going down; connect again")
+	}
+}
+
+// Shutdown drains and waits for the transfers in progress. When ctx ends first, those
+// left are cut off, and the error is that of ctx.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.Drain()
+	idle := make(chan struct{})
+	go func() { // ends when Close has ended all sessions, at the latest
+		s.active.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+	s.Close()
+	<-idle
+	return ctx.Err()
+}
+
+// Close ends everything at once and waits for it.
+func (s *Server) Close() {
+	s.Drain()
+	s.mu.Lock()
+	for sess := range s.sessions {
+		sess.cut()
+	}
+	s.mu.Unlock()
+	s.active.Wait()
+	s.arrivals.stop()
+	s.running.Wait()
+}
+
+func (s *Server) track(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return false
+	}
+	s.listeners[l] = true
+	s.running.Add(1)
+	return true
+}
+
+// untrack tells whether l failed by itself.
+func (s *Server) untrack(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	failed := s.listeners[l]
+	delete(s.listeners, l)
+	return failed
+}

@@ -1,0 +1,423 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/driver"
+)
+
+// session is one client's control connection, and the net.Conn that the engine talks to
+// in its place. Three goroutines meet here:
+//
+//   - run reads command lines ahead, so that a client that goes away is noticed at once;
+//   - the engine's command loop takes them by Read, which executes what the session can
+//     do itself;
+//   - the engine's command loop and its transfers Write replies, which are corrected and
+//     passed on.
+type session struct {
+	server *Server
+	id     string
+	ip     netip.Addr
+	log    *slog.Logger
+	ctx    context.Context // ends with the session; transfers end with it
+	cancel context.CancelFunc
+
+	began    time.Time
+	implicit bool
+	lines    chan string   // from run
+	resume   chan struct{} // run waits for it after AUTH
+	wake     chan struct{} // something that a waiting Read must look at
+	left     chan struct{} // closed when the engine has left
+
+	// Of the engine's command loop alone.
+	pending  []byte // command line that the engine has not read yet
+	name     string // of the last USER
+	failures int
+	account  *auth.User     // after login
+	files    *driver.Driver // after login
+	private  bool           // PROT P
+	replies  replyLines
+
+	user string // after login; guarded by server.mu
+
+	writing sync.Mutex // one reply at a time
+
+	mu       sync.Mutex
+	conn     net.Conn // TLS after AUTH
+	raw      net.Conn
+	secure   bool
+	command  string // verb that the engine is executing; "" when idle
+	transfer bool   // the engine is executing a transfer
+	active   time.Time
+	farewell string // reply that ends the session as soon as it is idle
+	quit     bool   // the client has said QUIT
+	gone     bool   // the client has closed the control connection
+}
+
+var _ net.Conn = (*session)(nil)
+
+func newSession(s *Server, conn net.Conn, implicit bool) *session {
+	ctx, cancel := context.WithCancel(context.Background())
+	id := newID()
+	now := time.Now()
+	return &session{
+		server: s, id: id, ip: addrOf(conn.RemoteAddr()),
+		log: s.Log.With("session", id, "remote", conn.RemoteAddr().String()),
+		ctx: ctx, cancel: cancel,
+		began: now, active: now, implicit: implicit,
+		lines:  make(chan string, linesAhead),
+		resume: make(chan struct{}),
+		wake:   make(chan struct{}, 1),
+		left:   make(chan struct{}),
+		conn:   conn, raw: conn,
+	}
+}
+
+// linesAhead is how many command lines are read before they are executed.
+const linesAhead = 16
+
+const (
+	handshakeTimeout = 10 * time.Second
+	replyTimeout     = 30 * time.Second // for a client to take a reply
+)
+
+func newID() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// run lives as long as the session.
+func (s *session) run() {
+	s.log.Debug("connected")
+	defer s.log.Debug("disconnected")
+	defer s.cut()
+	if s.implicit && s.startTLS() != nil {
+		return
+	}
+	if !s.server.arrivals.hand(s) {
+		return
+	}
+	s.readAhead()
+	<-s.left
+	s.cancel()
+	if s.files != nil {
+		s.files.Wait()
+	}
+	s.reportLogout()
+}
+
+// readAhead passes command lines to Read until the client has closed the connection.
+func (s *session) readAhead() {
+	defer close(s.lines)
+	in := newLineReader(s.connection())
+	for {
+		line, err := in.next()
+		if errors.Is(err, errLineTooLong) {
+			line = tooLongLine
+		} else if err != nil {
+			s.lost()
+			return
+		}
+		c := parseCommand(line)
+		if c.verb == "QUIT" {
+			s.saidQuit()
+		}
+		select {
+		case s.lines <- line:
+		case <-s.ctx.Done():
+			return
+		}
+		if c.verb == "AUTH" { // what follows may be a handshake
+			select {
+			case <-s.resume:
+				in = newLineReader(s.connection()) // clear text sent behind AUTH is dropped
+			case <-s.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// lost notes that the client is gone. A transfer in progress is cut off; commands that
+// arrived whole are still executed.
+func (s *session) lost() {
+	s.mu.Lock()
+	s.gone = true
+	cut := s.transfer && !s.quit
+	s.mu.Unlock()
+	if cut {
+		s.cut()
+	}
+}
+
+func (s *session) saidQuit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quit = true
+}
+
+// engineLeft is called once, when the engine has left the session.
+func (s *session) engineLeft() {
+	close(s.left)
+	s.cut()
+}
+
+// cut ends the session at once. It may be called at any time, and again.
+func (s *session) cut() {
+	s.cancel()
+	_ = s.raw.Close() // nobody reads or writes it any more
+}
+
+// endSoon ends the session with a reply as soon as it is idle.
+func (s *session) endSoon(reply string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.farewell = reply
+	s.poke()
+}
+
+// poke makes a waiting Read look at the session's state.
+func (s *session) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// refuse answers a connection that is not admitted, and closes it.
+func (s *session) refuse(reply string) {
+	defer s.cut()
+	if s.implicit {
+		return // no reply without a handshake, and that would cost the server
+	}
+	_ = s.raw.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = s.raw.Write([]byte(reply + "\r\n")) // a courtesy
+}
+
+// Read implements net.Conn for the engine: it returns command lines to execute.
+func (s *session) Read(p []byte) (int, error) {
+	for len(s.pending) == 0 {
+		line, err := s.nextLine()
+		if err != nil {
+			return 0, err
+		}
+		forward := s.dispatch(line)
+		if forward != "" {
+			s.pending = []byte(forward + "\r\n")
+		}
+	}
+	n := copy(p, s.pending)
+	s.pending = s.pending[n:]
+	return n, nil
+}
+
+// nextLine waits for a command line. io.EOF ends the session: the client is gone, was
+// silent too long, or the server drains.
+func (s *session) nextLine() (string, error) {
+	for {
+		if reply := s.dueFarewell(); reply != "" {
+			s.reply("%s", reply)
+			return "", io.EOF
+		}
+		timer := time.NewTimer(s.patience())
+		select {
+		case line, ok := <-s.lines:
+			timer.Stop()
+			if !ok {
+				return "", io.EOF
+			}
+			s.touch()
+			return line, nil
+		case <-s.wake:
+			timer.Stop()
+		case <-timer.C:
+		case <-s.ctx.Done():
+			timer.Stop()
+			return "", io.EOF
+		}
+	}
+}
+
+// forever stands for no timeout: the session looks at itself once a day.
+const forever = 24 * time.Hour
+
+// patience is how long the session waits for the next line.
+func (s *session) patience() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := forever
+	if s.account == nil && s.server.LoginTimeout > 0 {
+		left = s.server.LoginTimeout - time.Since(s.began)
+	}
+	if s.server.IdleTimeout > 0 && !s.transfer {
+		left = min(left, s.server.IdleTimeout-time.Since(s.active))
+	}
+	return max(left, 0)
+}
+
+// dueFarewell is the reply to end the session with, if it is time for that.
+func (s *session) dueFarewell() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.transfer:
+		return ""
+	case s.farewell != "":
+		return s.farewell
+	case s.account == nil && s.server.LoginTimeout > 0 && time.Since(s.began) >= s.server.LoginTimeout:
+		return "421 Login took too long; connect again"
+	case s.server.IdleTimeout > 0 && time.Since(s.active) >= s.server.IdleTimeout:
+		return "421 Idle too long; connect again"
+	}
+	return ""
+}
+
+func (s *session) touch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = time.Now()
+}
+
+// begin notes that the engine executes a command.
+func (s *session) begin(verb string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if isTransfer(verb) {
+		s.transfer = true
+		return
+	}
+	s.command = verb
+}
+
+// finished notes that a final reply has passed: the end of the command, or of the
+// transfer that runs beside it. ABOR's first reply ends the transfer.
+func (s *session) finished() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = time.Now()
+	if s.transfer && (s.command == "" || s.command == "ABOR") {
+		s.transfer = false
+	} else {
+		s.command = ""
+	}
+	s.poke()
+}
+
+func (s *session) transferring() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.transfer
+}
+
+// waitTransfer waits until no transfer is in progress; false if the session ended first.
+func (s *session) waitTransfer() bool {
+	for s.transferring() {
+		select {
+		case <-s.wake:
+		case <-s.ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// Write implements net.Conn for the engine: replies, any number of lines at a time.
+func (s *session) Write(p []byte) (int, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var out bytes.Buffer
+	finals := 0
+	for line := range s.replies.add(p) {
+		out.WriteString(line)
+		out.WriteString("\r\n")
+		if port, ok := passivePort(line); ok {
+			s.server.passive.claim(port, s)
+		}
+		if s.replies.final(line) {
+			finals++
+		}
+	}
+	if err := s.send(out.Bytes()); err != nil {
+		return 0, err
+	}
+	for range finals {
+		s.finished()
+	}
+	return len(p), nil
+}
+
+// send writes to the client. The caller holds writing.
+func (s *session) send(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	conn := s.connection()
+	if err := conn.SetWriteDeadline(time.Now().Add(replyTimeout)); err != nil {
+		return err
+	}
+	_, err := conn.Write(p)
+	if err != nil {
+		s.cut() // half a reply cannot be mended
+	}
+	return err
+}
+
+func (s *session) connection() net.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn
+}
+
+// startTLS makes the control connection a TLS one (RFC 4217).
+func (s *session) startTLS() error {
+	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
+	defer cancel()
+	conn := tls.Server(s.raw, s.server.TLS)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		s.log.Info("TLS handshake failed", "err", err)
+		s.cut()
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn, s.secure = conn, true
+	return nil
+}
+
+// Close implements net.Conn for the engine.
+func (s *session) Close() error {
+	if conn := s.connection(); conn != s.raw {
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_ = conn.Close() // says close_notify
+	}
+	s.cut()
+	return nil
+}
+
+// LocalAddr implements net.Conn.
+func (s *session) LocalAddr() net.Addr { return s.raw.LocalAddr() }
+
+// RemoteAddr implements net.Conn; sessionOf finds the session by it.
+func (s *session) RemoteAddr() net.Addr { return sessionAddr{s.raw.RemoteAddr(), s} }
+
+// SetDeadline implements net.Conn. The session keeps time itself.
+func (s *session) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.Conn; see SetDeadline.
+func (s *session) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.Conn; see SetDeadline.
+func (s *session) SetWriteDeadline(time.Time) error { return nil }
