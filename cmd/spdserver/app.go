@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/spdscheme/spdserver/audit"
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/config"
+	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/driver"
+	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/server"
+	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/s3"
+	"github.com/spdscheme/spdserver/upload"
+)
+
+// App is a node: everything wired together. Tests start it on ":0", too.
+type App struct {
+	// Log is where the node reports. Set it, Transport and Stdout before Run.
+	Log *slog.Logger
+	// Transport wraps the HTTP transport to the store; nil for none.
+	Transport func(http.RoundTripper) http.RoundTripper
+	// Started, if not nil, is told the addresses once clients can connect.
+	Started func(Addresses)
+
+	cfg      config.Config
+	registry *prometheus.Registry
+	database *db.DB
+	client   *s3.Client
+	budget   *buffer.Budget
+	files    store.Opener
+	ftp      atomic.Pointer[server.Server] // nil until prepare is done
+	audit    *audit.Log
+}
+
+// Addresses is where a node listens. Implicit and Admin are nil if they are off.
+type Addresses struct {
+	FTP, Implicit, Admin net.Addr
+}
+
+// New returns a node that has not begun anything.
+func New(cfg config.Config) (*App, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	a := &App{
+		Log:      newLogger(cfg.Log, os.Stderr),
+		cfg:      cfg,
+		registry: prometheus.NewRegistry(),
+		budget:   buffer.NewBudget(int64(cfg.Transfer.Memory)),
+	}
+	a.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "spd_transfer_memory_bytes", Help: "Memory that transfers use.",
+		}, func() float64 { return float64(a.budget.Used()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "spd_transfer_memory_limit_bytes", Help: "Memory that transfers may use (transfer.memory).",
+		}, func() float64 { return float64(a.budget.Size()) }),
+	)
+	return a, nil
+}
+
+// Run serves until ctx ends, then drains. It waits for database and store first; only
+// what waiting cannot cure is an error.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.open(ctx); err != nil {
+		return err
+	}
+	defer a.close()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	servers := servers{fail: fail}
+	defer servers.wait()
+	addresses := Addresses{}
+
+	// The admin listener answers from the start to the end, drain included.
+	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAdmin()
+	if err := a.serveAdmin(adminCtx, &servers, &addresses); err != nil {
+		return err
+	}
+	if err := a.prepare(ctx); err != nil {
+		return unlessStopped(ctx, err)
+	}
+	defer func() { a.ftp.Load().Close() }()
+	if err := a.serveFTP(&servers, &addresses); err != nil {
+		return err
+	}
+	if a.Started != nil {
+		a.Started(addresses)
+	}
+	<-ctx.Done()
+	a.drain()
+	return unlessStopped(ctx, nil)
+}
+
+// unlessStopped is err, or what made the node end by itself; nil if it was told to end.
+func unlessStopped(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+		return err
+	case errors.Is(cause, context.Canceled):
+		return nil
+	default:
+		return cause
+	}
+}
+
+// servers are the accept loops of a node; the first that fails ends it.
+type servers struct {
+	fail    context.CancelCauseFunc
+	running sync.WaitGroup
+}
+
+func (s *servers) run(serve func() error) {
+	s.running.Go(func() {
+		if err := serve(); err != nil && !errors.Is(err, server.ErrClosed) {
+			s.fail(err)
+		}
+	})
+}
+
+func (s *servers) wait() { s.running.Wait() }
+
+// open makes what needs no answer from anybody yet.
+func (a *App) open(ctx context.Context) error {
+	var err error
+	a.audit, err = openAudit(a.cfg.Audit, a.Log)
+	if err != nil {
+		return err
+	}
+	if a.database, err = db.Open(ctx, a.cfg.Database.DSN.Reveal(), db.Options{Logger: a.Log}); err != nil {
+		return fmt.Errorf("database.dsn: %w", err)
+	}
+	if a.client, err = newS3Client(a.cfg.S3, a.Transport); err != nil {
+		return fmt.Errorf("s3: %w", err)
+	}
+	a.files = newStores(a.cfg, a.client, a.registry)
+	return nil
+}
+
+func (a *App) close() {
+	a.client.Close()
+	if err := a.database.Close(); err != nil {
+		a.Log.Warn("database not closed cleanly", "err", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), auditFlush)
+	defer cancel()
+	if err := a.audit.Close(ctx); err != nil {
+		a.Log.Warn("audit trail not written to its end", "err", err)
+	}
+}
+
+// prepare waits for database and store, brings the schema up to date, and makes the
+// server that listeners can be given to.
+func (a *App) prepare(ctx context.Context) error {
+	if err := a.database.Wait(ctx); err != nil {
+		return fmt.Errorf("database.dsn: %w", err)
+	}
+	if err := a.database.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	if err := a.waitForStore(ctx); err != nil {
+		return err
+	}
+	opts, err := a.serverOptions()
+	if err != nil {
+		return err
+	}
+	ftp, err := server.New(opts)
+	if err != nil {
+		return err
+	}
+	a.ftp.Store(ftp)
+	return nil
+}
+
+func (a *App) serverOptions() (server.Options, error) {
+	cfg := a.cfg.FTP
+	tlsConfig, err := loadTLS(a.cfg.TLS, a.Log)
+	if err != nil {
+		return server.Options{}, err
+	}
+	accounts := auth.New(a.database, auth.Options{Logger: a.Log, Rehash: true})
+	return server.Options{
+		Banner:           cfg.Banner,
+		PassiveFirst:     cfg.PassivePorts.First,
+		PassiveLast:      cfg.PassivePorts.Last,
+		PublicIP:         cfg.PublicIP,
+		ActiveMode:       cfg.ActiveMode,
+		IdleTimeout:      cfg.IdleTimeout,
+		LoginTimeout:     cfg.LoginTimeout,
+		ConnectTimeout:   cfg.ConnectTimeout,
+		MaxSessions:      cfg.MaxSessions,
+		MaxSessionsPerIP: cfg.MaxSessionsPerIP,
+		LoginAttempts:    cfg.LoginAttempts,
+		TLS:              tlsConfig,
+		TLSRequired:      a.cfg.TLS.Required,
+		Login:            accounts.Login,
+		Driver:           a.newDriver(),
+		Audit:            a.audit,
+		Metrics:          a.registry,
+		Log:              a.Log,
+	}, nil
+}
+
+// newDriver returns how a session gets its user's files.
+func (a *App) newDriver() func(context.Context, driver.Deps, *auth.User) (*driver.Driver, error) {
+	uploads := upload.NewManager(a.database, nodeName(), a.Log)
+	return func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error) {
+		bucket, err := a.files(user.Bucket)
+		if err != nil {
+			return nil, err
+		}
+		deps.Names = encoding.NewDetector(encoding.Hints{Account: user.Charset, Server: a.cfg.FTP.CharsetHint})
+		deps.Store = bucket
+		deps.Uploads = uploads
+		deps.Budget = a.budget
+		deps.Times = a.database
+		deps.Usage = a.database
+		deps.PartSize = int64(a.cfg.Transfer.PartSize)
+		deps.PartsInFlight = a.cfg.Transfer.PartsInFlight
+		deps.DataTimeout = a.cfg.FTP.DataTimeout
+		return driver.New(ctx, deps, user), nil
+	}
+}
+
+// nodeName is this node among others.
+func nodeName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}
+
+// serveFTP listens for clients.
+func (a *App) serveFTP(servers *servers, addresses *Addresses) error {
+	ftp := a.ftp.Load()
+	plain, err := listen("ftp.listen", a.cfg.FTP.Listen)
+	if err != nil {
+		return err
+	}
+	addresses.FTP = plain.Addr()
+	a.Log.Info("listening", "for", "ftp", "address", plain.Addr().String())
+	servers.run(func() error { return ftp.Serve(plain) })
+	if a.cfg.TLS.ImplicitListen == "" {
+		return nil
+	}
+	implicit, err := listen("tls.implicit_listen", a.cfg.TLS.ImplicitListen)
+	if err != nil {
+		return err
+	}
+	addresses.Implicit = implicit.Addr()
+	a.Log.Info("listening", "for", "ftps", "address", implicit.Addr().String())
+	servers.run(func() error { return ftp.ServeTLS(implicit) })
+	return nil
+}
+
+// listen opens a TCP port; its errors name the key that says which.
+func listen(key, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: port of %s is already in use: stop the other program or set %s to another port", key, address, key)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s: no permission to listen on %s: run with CAP_NET_BIND_SERVICE or set a port above 1023", key, address)
+	case err != nil:
+		return nil, fmt.Errorf("%s: listen: %w", key, err)
+	}
+	return l, nil
+}
+
+// drain lets transfers finish.
+func (a *App) drain() {
+	summary := a.ftp.Load().Summary()
+	a.Log.Info("draining", "sessions", summary.Sessions, "transfers", summary.Transfers,
+		"timeout", a.cfg.FTP.DrainTimeout.String())
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.FTP.DrainTimeout)
+	defer cancel()
+	if err := a.ftp.Load().Shutdown(ctx); err != nil {
+		a.Log.Warn("transfers cut off at the end of the drain timeout")
+	}
+	a.Log.Info("stopped")
+}

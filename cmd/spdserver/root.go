@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spdscheme/spdserver/config"
+	"github.com/spdscheme/spdserver/db"
+)
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "spdserver",
+		Short:         "FTP and FTPS gateway in front of S3-compatible object storage",
+		Version:       version(),
+		SilenceErrors: true, // main prints them
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	var file string
+	root.PersistentFlags().StringVar(&file, "config", os.Getenv("SPD_CONFIG"), "configuration file (YAML)")
+	load := func() (config.Config, error) { return config.Load(file, os.Environ()) }
+
+	root.AddCommand(
+		newDemoCommand(),
+		newServeCommand(load),
+		newCheckCommand(load),
+		newMigrateCommand(load),
+		newUserCommand(
+			func(ctx context.Context) (*db.DB, error) { return openAccounts(ctx, load) },
+			func() string { return defaultBucket(load) },
+		),
+		newCharsetCommand(),
+		newHealthcheckCommand(),
+	)
+	return root
+}
+
+// openAccounts opens the database for account administration, migrated.
+func openAccounts(ctx context.Context, load func() (config.Config, error)) (*db.DB, error) {
+	cfg, err := load()
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := db.Open(ctx, cfg.Database.DSN.Reveal(), db.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := accounts.Migrate(ctx); err != nil {
+		_ = accounts.Close() // the first error tells more
+		return nil, err
+	}
+	return accounts, nil
+}
+
+func defaultBucket(load func() (config.Config, error)) string {
+	cfg, err := load()
+	if err != nil {
+		return "" // openAccounts reports it
+	}
+	return cfg.S3.Bucket
+}
+
+// version is what the build was made from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
