@@ -48,6 +48,13 @@ func TestMigrateAtOnce(t *testing.T) {
 					check(t, d.Close())
 				}
 			}
+			// Every step was done once, not by several of them at a time.
+			var rows, steps int
+			check(t, openSQL(t, dsn).QueryRowContext(t.Context(),
+				"SELECT COUNT(*), COUNT(DISTINCT version_id) FROM goose_db_version").Scan(&rows, &steps))
+			if rows != steps {
+				t.Errorf("%d steps were done %d times", steps, rows)
+			}
 		})
 	}
 }
