@@ -33,26 +33,39 @@ func StartMinIO(t testing.TB, addr, dir string) (Endpoint, *Process) {
 	cmd.Env = append(os.Environ(),
 		"MINIO_ROOT_USER="+e.AccessKey, "MINIO_ROOT_PASSWORD="+e.SecretKey,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CI_CD=1", "MINIO_API_ROOT_ACCESS=on")
-	p := StartProcess(t, cmd, HTTPReady(e.URL+"/minio/health/ready"))
+	p := StartProcess(t, cmd, minioReady(e.URL))
 	return e, p
+}
+
+// minioReady waits for the cluster's health, and then until requests are no longer refused
+// because the server is not initialized yet: an anonymous one is then forbidden.
+func minioReady(url string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := HTTPReady(url + "/minio/health/ready")(ctx); err != nil {
+			return err
+		}
+		return httpStatus(ctx, url+"/", http.StatusForbidden)
+	}
 }
 
 // HTTPReady is a ready function for StartProcess: a GET of url must answer 200.
 func HTTPReady(url string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err != nil {
-			return err
-		}
-		req.Close = true // leaves no idle connection behind
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		_ = resp.Body.Close() // only the status matters
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("GET %s: %s", url, resp.Status)
-		}
-		return nil
+	return func(ctx context.Context) error { return httpStatus(ctx, url, http.StatusOK) }
+}
+
+func httpStatus(ctx context.Context, url string, want int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
 	}
+	req.Close = true // leaves no idle connection behind
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close() // only the status matters
+	if resp.StatusCode != want {
+		return fmt.Errorf("GET %s: %s", url, resp.Status)
+	}
+	return nil
 }

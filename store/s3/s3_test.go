@@ -47,8 +47,3 @@ func buckets(c *s3.Client) func(testing.TB) store.Store {
 func minioProperties() storetest.Properties {
 	return storetest.Properties{DirectoryHides: true, ExactUploads: true}
 }
-
-func TestMinIO(t *testing.T) {
-	c := newClient(t, spdtest.MinIO(t), nil)
-	storetest.Test(t, buckets(c), minioProperties())
-}
