@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"strings"
 	"time"
@@ -166,14 +165,9 @@ func (s *session) reportLogin(err error) {
 		}
 	}
 	s.server.metrics.logins.WithLabelValues(result).Inc()
-	s.logEvent(driver.Operation{Verb: "PASS", Err: err})
-}
-
-// cipher names the TLS of the control connection for logs; "" without.
-func (s *session) cipher() string {
-	conn, ok := s.connection().(*tls.Conn)
-	if !ok {
-		return ""
+	op := driver.Operation{Verb: "PASS", Started: s.began, Duration: time.Since(s.began), Err: err}
+	if err != nil {
+		op.Told = "login refused"
 	}
-	return tls.VersionName(conn.ConnectionState().Version)
+	s.logOperation(op)
 }

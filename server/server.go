@@ -20,6 +20,7 @@ import (
 	ftpserver "github.com/fclairamb/ftpserverlib"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/spdscheme/spdserver/audit"
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
 )
@@ -47,6 +48,8 @@ type Options struct {
 	// knows: Client, Alive, Report and Log.
 	Driver func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error)
 
+	Audit   *audit.Log // nil: no audit trail
+	Node    string     // this node's name in it
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
 }

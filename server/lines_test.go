@@ -1,0 +1,111 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func readLines(t *testing.T, input string) []string {
+	t.Helper()
+	in := newLineReader(iotest.OneByteReader(strings.NewReader(input)))
+	var lines []string
+	for {
+		line, err := in.next()
+		switch {
+		case errors.Is(err, errLineTooLong):
+			lines = append(lines, "TOO LONG")
+		case errors.Is(err, io.EOF):
+			return lines
+		case err != nil:
+			t.Fatal(err)
+		default:
+			lines = append(lines, line)
+		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	long := strings.Repeat("x", maxLine)
+	for _, test := range []struct{ name, input, want string }{
+		{"CRLF", "NOOP\r\nPWD\r\n", "NOOP|PWD"},
+		{"bare LF", "NOOP\nPWD\n", "NOOP|PWD"},
+		{"half a command is not one", "NOOP\r\nDELE /data/fi", "NOOP"},
+		{"empty lines", "\r\n\r\n", "|"},
+		{"spaces are kept", "STOR  a b \r\n", "STOR  a b "},
+		{"CR inside a name", "DELE a\rb\r\n", "DELE a\rb"},
+		{"CR NUL is a CR", "DELE a\r\x00b\r\n", "DELE a\rb"},
+		{"longest line", long + "\r\n", long},
+		{"too long, then a good one", long + "xxx\r\nNOOP\r\n", "TOO LONG|NOOP"},
+		{"70 kB", strings.Repeat("A", 70_000) + "\r\nNOOP\r\n", "TOO LONG|NOOP"},
+		{"doubled 0xFF", "DELE \xff\xff\r\n", "DELE \xff"},
+		{"single 0xFF in a name", "DELE \xffa\r\n", "DELE \xffa"},
+		{"DO, WILL, NOP", "\xff\xfd\x06NO\xff\xfb\x01OP\xff\xf1\r\n", "NOOP"},
+		{"IP and data mark before ABOR", "\xff\xf4\xff\xf2ABOR\r\n", "ABOR"},
+		{"subnegotiation", "\xff\xfa\x18\x00anything\n\xff\xf0NOOP\r\n", "NOOP"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := strings.Join(readLines(t, test.input), "|"); got != test.want {
+				t.Errorf("got %.100q, want %.100q", got, test.want)
+			}
+		})
+	}
+}
+
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("USER x\r\n\xff\xf4\xff\xf2ABOR\r\nDELE \xff\xffa"))
+	f.Add([]byte("\xff\xfa\x18\xff\xf0\n\r\x00\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := newLineReader(strings.NewReader(string(data)))
+		for {
+			line, err := in.next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err == nil && len(line) > maxLine+1 {
+				t.Fatalf("line of %d bytes", len(line))
+			}
+		}
+	})
+}
+
+func TestWithoutListOptions(t *testing.T) {
+	for arg, want := range map[string]string{
+		"": "", "-la": "", "-al dir": "dir", "-a -l dir": "dir", "dir": "dir",
+		"-l  lead": " lead", "-la -x": "-x", "-backup": "-backup", "dir -la": "dir -la",
+	} {
+		if got := withoutListOptions(arg); got != want {
+			t.Errorf("%q: got %q, want %q", arg, got, want)
+		}
+	}
+}
+
+func TestPassivePort(t *testing.T) {
+	for line, want := range map[string]int{
+		"227 Entering Passive Mode (127,0,0,1,195,80)":  195<<8 + 80,
+		"229 Entering Extended Passive Mode (|||50000|)": 50000,
+		"227 no numbers": 0, "229 (|||x|)": 0, "200 (1,2,3,4,5,6)": 0,
+	} {
+		if got, ok := passivePort(line); got != want && ok || ok != (want != 0) {
+			t.Errorf("%q: got %d, %v", line, got, ok)
+		}
+	}
+}
+
+func FuzzCommand(f *testing.F) {
+	for _, seed := range []string{"PORT 1,2,3,4,5,6", "EPRT |1|127.0.0.1|5|", "LIST -la x", "MDTM 20200101000000 a", "XCRC a b 1 2", "\xf2ABOR"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		c := parseCommand(line)
+		if strings.ContainsAny(c.verb, " ") {
+			t.Fatalf("verb %q", c.verb)
+		}
+		if port, ok := portOf(c); ok && c.verb == "EPRT" && port < 0 && !strings.Contains(line, "-") {
+			t.Fatalf("port %d from %q", port, line)
+		}
+		withoutListOptions(c.arg)
+	})
+}
