@@ -151,8 +151,8 @@ func (a *App) open(ctx context.Context) error {
 	if a.client, err = newS3Client(a.cfg.S3, a.Transport); err != nil {
 		return fmt.Errorf("s3: %w", err)
 	}
-	a.files = newStores(a.cfg, a.client, a.registry)
-	return nil
+	a.files, err = newStores(a.cfg, a.client, a.registry, a.Log)
+	return err
 }
 
 func (a *App) close() {
@@ -215,6 +215,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		Login:            accounts.Login,
 		Driver:           a.newDriver(),
 		Audit:            a.audit,
+		Node:             nodeName(),
 		Metrics:          a.registry,
 		Log:              a.Log,
 	}, nil

@@ -40,7 +40,6 @@ func newRootCommand() *cobra.Command {
 			func() string { return defaultBucket(load) },
 		),
 		newCharsetCommand(),
-		newHealthcheckCommand(),
 	)
 	return root
 }

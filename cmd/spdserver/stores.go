@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -32,9 +33,15 @@ func newS3Client(cfg config.S3, transport func(http.RoundTripper) http.RoundTrip
 
 // newStores returns how buckets are opened. A request passes retry, then limit, then
 // metrics: one that waits to be tried again holds no slot, and each attempt is counted.
-func newStores(cfg config.Config, client *s3.Client, reg prometheus.Registerer) store.Opener {
+func newStores(cfg config.Config, client *s3.Client, reg prometheus.Registerer, log *slog.Logger) (store.Opener, error) {
 	slots := limit.New(cfg.S3.MaxRequests)
-	counted := metrics.New(reg)
+	counted, err := metrics.New(reg)
+	if err != nil {
+		return nil, err
+	}
+	tries := retry.Options{For: cfg.Transfer.RetryFor, Notify: func(op string, wait time.Duration, err error) {
+		log.Warn("request to the store failed; trying again", "op", op, "wait", wait.String(), "err", err)
+	}}
 	return func(bucket string) (store.Store, error) {
 		if bucket == "" {
 			bucket = cfg.S3.Bucket
@@ -42,8 +49,11 @@ func newStores(cfg config.Config, client *s3.Client, reg prometheus.Registerer) 
 		var s store.Store = client.Bucket(bucket)
 		s = counted.Wrap(s)
 		s = slots.Wrap(s)
-		return retry.New(s, retry.Options{For: cfg.Transfer.RetryFor}), nil
-	}
+		if tries.For > 0 {
+			s = retry.Wrap(s, tries)
+		}
+		return s, nil
+	}, nil
 }
 
 // storeRetry is how long to wait between two looks at a store that is away.

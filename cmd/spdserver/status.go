@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spdscheme/spdserver/admin"
+	"github.com/spdscheme/spdserver/store"
+)
+
+// serveAdmin answers probes, metrics and the status page, if that is on.
+func (a *App) serveAdmin(ctx context.Context, servers *servers, addresses *Addresses) error {
+	if a.cfg.Admin.Listen == "" {
+		return nil
+	}
+	l, err := listen("admin.listen", a.cfg.Admin.Listen)
+	if err != nil {
+		return err
+	}
+	addresses.Admin = l.Addr()
+	a.Log.Info("listening", "for", "admin", "address", l.Addr().String())
+	handler := admin.Handler(admin.Options{
+		Probes: []admin.Probe{
+			{Name: "ftp", Try: a.probeFTP},
+			{Name: "database", Try: a.database.Ping},
+			{Name: "store", Try: a.probeStore},
+		},
+		Summary:  a.summary,
+		Gatherer: a.registry,
+		Version:  version(),
+		Started:  time.Now(),
+		Log:      a.Log,
+	})
+	servers.run(func() error { return admin.Serve(ctx, l, handler) })
+	return nil
+}
+
+func (a *App) probeFTP(context.Context) error {
+	switch ftp := a.ftp.Load(); {
+	case ftp == nil:
+		return admin.Reason("starting")
+	case ftp.Summary().Draining:
+		return admin.Reason("draining")
+	}
+	return nil
+}
+
+func (a *App) probeStore(ctx context.Context) error {
+	err := a.client.Bucket(a.cfg.S3.Bucket).Ping(ctx)
+	switch {
+	case errors.Is(err, store.ErrNoBucket):
+		return admin.Reason("the bucket does not exist")
+	case errors.Is(err, store.ErrDenied):
+		return admin.Reason("the keys are refused")
+	case errors.Is(err, store.ErrUnavailable):
+		return admin.Reason("does not answer")
+	}
+	return err
+}
+
+func (a *App) summary() admin.Summary {
+	ftp := a.ftp.Load()
+	if ftp == nil {
+		return admin.Summary{}
+	}
+	s := ftp.Summary()
+	return admin.Summary{Sessions: s.Sessions, Transfers: s.Transfers}
+}
