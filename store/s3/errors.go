@@ -38,71 +38,47 @@ func kindOf(err error) error {
 	if !errors.As(err, &answer) {
 		return store.ErrUnavailable
 	}
-	if kind, ok := codes()[answer.Code]; ok {
+	if kind, known := kindOfCode(answer.Code); known {
 		return kind
 	}
 	return kindOfStatus(answer.StatusCode)
 }
 
-// codes are the error codes of Amazon S3 (API Reference, "Error responses"), MinIO, Ceph
-// and versitygw that mean something to us.
-func codes() map[string]error {
-	return map[string]error{
-		"NoSuchKey":     store.ErrNotExist,
-		"NoSuchUpload":  store.ErrNotExist,
-		"NoSuchVersion": store.ErrNotExist,
-		"NoSuchBucket":  store.ErrNoBucket,
-
-		"PreconditionFailed":            store.ErrChanged,
-		"BucketAlreadyExists":           store.ErrExist,
-		"BucketAlreadyOwnedByYou":       store.ErrExist,
-		"ObjectParentIsFile":            store.ErrExist, // versitygw: "a/b" where "a" is
-		"ExistingObjectIsDirectory":     store.ErrExist, // versitygw: "a" where "a/b" is
-		"XMinioObjectExistsAsDirectory": store.ErrExist,
-		"XMinioParentIsObject":          store.ErrExist,
-
-		"EntityTooLarge":           store.ErrTooLarge,
-		"MaxMessageLengthExceeded": store.ErrTooLarge,
-
-		"QuotaExceeded":                  store.ErrFull,
-		"InsufficientStorage":            store.ErrFull,
-		"XMinioStorageFull":              store.ErrFull,
-		"XMinioAdminBucketQuotaExceeded": store.ErrFull,
-
-		"KeyTooLong":                store.ErrBadName,
-		"KeyTooLongError":           store.ErrBadName,
-		"InvalidURI":                store.ErrBadName,
-		"XMinioInvalidObjectName":   store.ErrBadName,
-		"XMinioInvalidResource":     store.ErrBadName,
-		"XMinioInvalidResourceName": store.ErrBadName,
-		"XMinioInvalidUTF":          store.ErrBadName,
-
-		"AccessDenied":                 store.ErrDenied,
-		"AllAccessDisabled":            store.ErrDenied,
-		"AccountProblem":               store.ErrDenied,
-		"AuthorizationHeaderMalformed": store.ErrDenied,
-		"ExpiredToken":                 store.ErrDenied,
-		"InvalidAccessKeyId":           store.ErrDenied,
-		"InvalidToken":                 store.ErrDenied,
-		"RequestTimeTooSkewed":         store.ErrDenied,
-		"SignatureDoesNotMatch":        store.ErrDenied,
-		"UnauthorizedAccess":           store.ErrDenied,
-
-		// The bytes were damaged or lost on their way: sending them again may help.
-		"BadDigest":                   store.ErrUnavailable,
-		"IncompleteBody":              store.ErrUnavailable,
-		"XAmzContentChecksumMismatch": store.ErrUnavailable,
-
-		"ConditionalRequestConflict": store.ErrUnavailable,
-		"InternalError":              store.ErrUnavailable,
-		"OperationAborted":           store.ErrUnavailable,
-		"RequestTimeout":             store.ErrUnavailable, // HTTP 400 on Amazon S3
-		"ServiceUnavailable":         store.ErrUnavailable,
-		"SlowDown":                   store.ErrUnavailable,
-		"XMinioServerNotInitialized": store.ErrUnavailable,
-
-		"NotImplemented": nil,
+// kindOfCode knows the error codes of Amazon S3 (API Reference, "Error responses"), MinIO,
+// Ceph and versitygw that mean something to us.
+func kindOfCode(code string) (kind error, known bool) {
+	switch code {
+	case "NoSuchKey", "NoSuchUpload", "NoSuchVersion":
+		return store.ErrNotExist, true
+	case "NoSuchBucket":
+		return store.ErrNoBucket, true
+	case "PreconditionFailed":
+		return store.ErrChanged, true
+	case "BucketAlreadyExists", "BucketAlreadyOwnedByYou",
+		"ObjectParentIsFile",        // versitygw: "a/b" where "a" is
+		"ExistingObjectIsDirectory", // versitygw: "a" where "a/b" is
+		"XMinioObjectExistsAsDirectory", "XMinioParentIsObject":
+		return store.ErrExist, true
+	case "EntityTooLarge", "MaxMessageLengthExceeded":
+		return store.ErrTooLarge, true
+	case "QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded":
+		return store.ErrFull, true
+	case "KeyTooLong", "KeyTooLongError", "InvalidURI",
+		"XMinioInvalidObjectName", "XMinioInvalidResource", "XMinioInvalidResourceName", "XMinioInvalidUTF":
+		return store.ErrBadName, true
+	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "AuthorizationHeaderMalformed", "ExpiredToken",
+		"InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "UnauthorizedAccess":
+		return store.ErrDenied, true
+	case "BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch": // damaged or lost on the way
+		return store.ErrUnavailable, true
+	case "ConditionalRequestConflict", "InternalError", "OperationAborted", "ServiceUnavailable", "SlowDown",
+		"RequestTimeout", // HTTP 400 on Amazon S3
+		"XMinioServerNotInitialized":
+		return store.ErrUnavailable, true
+	case "NotImplemented":
+		return nil, true
 	}
+	return nil, false
 }
 
 // kindOfStatus is for answers whose code says nothing.

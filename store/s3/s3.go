@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -61,7 +62,7 @@ type Client struct {
 // New returns a client. It makes no request. Close it after use.
 func New(opts Options) (*Client, error) {
 	u, err := url.Parse(opts.Endpoint)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
 		return nil, fmt.Errorf("endpoint %q is not of the form http://host:port", opts.Endpoint)
 	}
 	if opts.AccessKey == "" || opts.SecretKey == "" {
