@@ -87,8 +87,8 @@ func translations() []translation {
 		{errIntoItself, 553, "A directory cannot be moved into itself"},
 		{errHome, 550, "The home directory cannot be removed or renamed"},
 		{errBeyondEnd, 554, "Restart point is beyond the end of the file"},
-		{errNoModes, 504, "Files here have no modes or owners"},
-		{errNoCommand, 504, "Unknown SITE command; try SITE HELP"},
+		{errNoModes, 502, "Files here have no modes or owners"},
+		{errNoCommand, 500, "Unknown SITE command; try SITE HELP"},
 		{errSyntax, 501, ""}, // the text says what is expected
 		{errShortUpload, 426, "Fewer bytes arrived than ALLO announced; nothing was stored"},
 		{errGone, 426, "Connection closed; nothing was stored"},
