@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/store"
@@ -17,14 +18,16 @@ import (
 type listing struct {
 	path    string
 	entries []os.FileInfo
+	started time.Time
 }
 
 // statListing answers the Stat before a ReadDir. A path that lists as empty may be a file.
 func (d *Driver) statListing(verb, wire string) (fi os.FileInfo, err error) {
+	started := time.Now()
 	var failed error
 	n, resolveErr := d.resolve(wire)
 	if resolveErr == nil {
-		fi, failed = d.readForStat(n)
+		fi, failed = d.readForStat(n, started)
 	} else {
 		failed = resolveErr
 	}
@@ -34,7 +37,7 @@ func (d *Driver) statListing(verb, wire string) (fi os.FileInfo, err error) {
 	return fi, nil
 }
 
-func (d *Driver) readForStat(n name) (os.FileInfo, error) {
+func (d *Driver) readForStat(n name, started time.Time) (os.FileInfo, error) {
 	if err := d.permit(auth.List); err != nil {
 		return nil, err
 	}
@@ -50,19 +53,19 @@ func (d *Driver) readForStat(n name) (os.FileInfo, error) {
 		return nil, err
 	}
 	d.mu.Lock()
-	d.listing = &listing{path: n.path, entries: entries}
+	d.listing = &listing{path: n.path, entries: entries, started: started}
 	d.mu.Unlock()
 	return d.plainInfo(entry{name: n, isDir: true}), nil
 }
 
 // ReadDir implements ftpserver.ClientDriverExtensionFileList.
 func (d *Driver) ReadDir(wire string) (entries []os.FileInfo, err error) {
-	err = d.do(d.Client.GetLastCommand(), wire, func(_ *Operation, n name) error {
+	err = d.do(d.Client.GetLastCommand(), wire, func(op *Operation, n name) error {
 		if err := d.permit(auth.List); err != nil {
 			return err
 		}
 		if kept := d.takeListing(n); kept != nil {
-			entries = kept.entries
+			entries, op.Started = kept.entries, kept.started
 			return nil
 		}
 		entries, err = d.readDir(n)

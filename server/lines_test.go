@@ -84,7 +84,7 @@ func TestWithoutListOptions(t *testing.T) {
 
 func TestPassivePort(t *testing.T) {
 	for line, want := range map[string]int{
-		"227 Entering Passive Mode (127,0,0,1,195,80)":  195<<8 + 80,
+		"227 Entering Passive Mode (127,0,0,1,195,80)":   195<<8 + 80,
 		"229 Entering Extended Passive Mode (|||50000|)": 50000,
 		"227 no numbers": 0, "229 (|||x|)": 0, "200 (1,2,3,4,5,6)": 0,
 	} {

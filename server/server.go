@@ -85,7 +85,7 @@ func New(opts Options) (*Server, error) {
 		sessions:  make(map[*session]bool),
 	}
 	s.engine = ftpserver.NewFtpServer(&engineDriver{server: s})
-	s.engine.Logger = slog.New(slog.DiscardHandler) // sessions log for themselves
+	s.engine.Logger = slog.New(engineLog{opts.Log.Handler()})
 	if err := s.engine.Listen(); err != nil {
 		return nil, fmt.Errorf("start FTP engine: %w", err)
 	}

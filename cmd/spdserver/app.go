@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -54,7 +55,7 @@ type Addresses struct {
 
 // New returns a node that has not begun anything.
 func New(cfg config.Config) (*App, error) {
-	if err := cfg.Validate(); err != nil {
+	if err := validate(cfg); err != nil {
 		return nil, err
 	}
 	a := &App{
@@ -74,6 +75,22 @@ func New(cfg config.Config) (*App, error) {
 		}, func() float64 { return float64(a.budget.Size()) }),
 	)
 	return a, nil
+}
+
+// validate adds what package config cannot know.
+func validate(cfg config.Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	for hint := range strings.SplitSeq(cfg.FTP.CharsetHint, ",") {
+		if hint = strings.TrimSpace(hint); hint == "" {
+			continue
+		}
+		if _, err := encoding.Lookup(hint); err != nil {
+			return config.Problems{{Key: "ftp.charset_hint", Text: err.Error()}}
+		}
+	}
+	return nil
 }
 
 // Run serves until ctx ends, then drains. It waits for database and store first; only
