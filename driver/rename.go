@@ -93,10 +93,10 @@ func (d *Driver) renameTarget(to name) (*entry, error) {
 // moveFile copies a file with its time, then deletes it.
 func (d *Driver) moveFile(source entry, to name) error {
 	d.files.forget(source.key)
-	copied, err := d.Store.Copy(d.ctx, to.key, source.object)
+	copied, err := d.copyObject(d.ctx, to.key, source.object)
 	if errors.Is(err, store.ErrChanged) { // since RNFR
 		if source, err = d.lookupFile(d.ctx, source.name); err == nil {
-			copied, err = d.Store.Copy(d.ctx, to.key, source.object)
+			copied, err = d.copyObject(d.ctx, to.key, source.object)
 		}
 	}
 	if err != nil {
@@ -115,6 +115,19 @@ func (d *Driver) moveFile(source entry, to name) error {
 	return nil
 }
 
+// copyObject copies an object and finds out the time and ETag of the copy, to which a kept
+// time is tied: not every store's answer has them.
+func (d *Driver) copyObject(ctx context.Context, key string, source store.Object) (store.Object, error) {
+	copied, err := d.Store.Copy(ctx, key, source)
+	if err != nil || !copied.ModTime.IsZero() && copied.ETag != "" {
+		return copied, err
+	}
+	if seen, err := d.Store.Stat(ctx, key); err == nil {
+		return seen, nil
+	}
+	return copied, nil // copied all the same
+}
+
 // renameDir moves everything below a directory to a name where nothing is.
 func (d *Driver) renameDir(source entry, to name) error {
 	if strings.HasPrefix(to.dir(), source.dir()) {
@@ -131,6 +144,9 @@ func (d *Driver) renameDir(source entry, to name) error {
 	if err := move.copyAll(); err != nil {
 		move.undo()
 		return err
+	}
+	if len(move.keys) == 0 { // gone since RNFR
+		return os.ErrNotExist
 	}
 	if err := d.keepParent(source.name); err != nil {
 		move.undo()
@@ -167,7 +183,7 @@ func (m *dirMove) copyAll() error {
 		m.keys = append(m.keys, object.Key)
 		modTime := times.of(object)
 		group.Go(func() error {
-			copied, err := d.Store.Copy(ctx, m.target(object.Key), object)
+			copied, err := d.copyObject(ctx, m.target(object.Key), object)
 			if err != nil {
 				return fmt.Errorf("copy: %w", err)
 			}

@@ -1,0 +1,526 @@
+package driver_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	ftpserver "github.com/fclairamb/ftpserverlib"
+	"go.uber.org/goleak"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/driver"
+	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/memory"
+	"github.com/spdscheme/spdserver/store/storetest"
+	"github.com/spdscheme/spdserver/upload"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	bucket   = "spd-bucket"
+	partSize = 64 << 10 // bytes of a part: "large" files are a few of these
+)
+
+// world is what sessions share: a bucket, and a database with the accounts.
+type world struct {
+	t        *testing.T
+	bucket   store.Store       // what is really stored
+	faults   *storetest.Faulty // the way there, which tests break
+	requests *counter          // and what a session's driver sees
+	db       *db.DB
+	budget   *buffer.Budget
+	later    atomic.Int64 // nanoseconds by which the store's clock is ahead
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, budget: buffer.NewBudget(64 << 20)}
+	service := memory.New()
+	service.MinPartSize = partSize
+	service.Now = func() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
+	w.bucket = service.Bucket(bucket)
+	w.faults = &storetest.Faulty{Store: timedCopies{w.bucket}}
+	w.requests = newCounter(w.faults)
+
+	var err error
+	w.db, err = db.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "spd.db"), db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.db.Close() })
+	if err := w.db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// timedCopies answers Copy as S3 does, with the time of the copy.
+type timedCopies struct{ store.Store }
+
+func (s timedCopies) Copy(ctx context.Context, dst string, src store.Object) (store.Object, error) {
+	if o, err := s.Store.Copy(ctx, dst, src); err != nil {
+		return o, err
+	}
+	return s.Stat(ctx, dst)
+}
+
+// session is one user's Driver, called as ftpserverlib calls it: each method is an FTP
+// command.
+type session struct {
+	*world
+	driver *driver.Driver
+	user   auth.User
+	end    context.CancelFunc // of the session
+
+	dir    string // the working directory
+	verb   string // the command that is being executed
+	arg    string // its path, for messages
+	offset int64  // what REST said
+	gone   error  // the control connection's state
+
+	mu   sync.Mutex
+	done []driver.Operation // as reported
+}
+
+// Path implements driver.Client.
+func (s *session) Path() string { return s.dir }
+
+// GetLastCommand implements driver.Client.
+func (s *session) GetLastCommand() string { return s.verb }
+
+// login begins a session of a user whose files are below "name/". change may be nil.
+func (w *world) login(name string, change func(*driver.Deps, *auth.User)) *session {
+	w.t.Helper()
+	s := &session{world: w, dir: "/"}
+	log := slog.New(slog.DiscardHandler)
+	deps := driver.Deps{
+		Client: s, Names: encoding.NewDetector(encoding.Hints{}), Store: w.requests,
+		Uploads: upload.NewManager(w.db, "node", log), Budget: w.budget,
+		Times: w.db, Usage: w.db, Log: log,
+		PartSize: partSize, PartsInFlight: 2, DataTimeout: 10 * time.Second,
+		Alive: func() error { return s.gone }, Report: s.report,
+	}
+	s.user = auth.User{Name: name, Bucket: bucket, Prefix: name + "/", Permissions: auth.ReadWrite}
+	if change != nil {
+		change(&deps, &s.user)
+	}
+	account := auth.Account{User: s.user, Password: "{plain}secret", Status: auth.Active}
+	if err := w.db.CreateUser(w.t.Context(), account); err != nil && !errors.Is(err, auth.ErrExists) {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	s.end = cancel
+	s.driver = driver.New(ctx, deps, &s.user)
+	w.t.Cleanup(func() {
+		cancel()
+		s.driver.Wait()
+		if used := w.budget.Used(); used != 0 {
+			w.t.Errorf("%d bytes of transfer memory not given back", used)
+		}
+	})
+	return s
+}
+
+// newSession is alice's, in a world of her own.
+func newSession(t *testing.T) *session {
+	t.Helper()
+	return newWorld(t).login("alice", nil)
+}
+
+func (s *session) report(op driver.Operation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = append(s.done, op)
+}
+
+func (s *session) abs(p string) string {
+	s.arg = p
+	if path.IsAbs(p) {
+		return path.Clean(p)
+	}
+	return path.Join(s.dir, p)
+}
+
+func (s *session) stat(verb, p string) (os.FileInfo, error) {
+	s.verb = verb
+	return s.driver.Stat(s.abs(p))
+}
+
+func (s *session) cwd(p string) error {
+	fi, err := s.stat("CWD", p)
+	if err != nil {
+		return err
+	}
+	if !fi.IsDir() {
+		return errors.New("ftpserverlib: not a directory")
+	}
+	s.dir = s.abs(p)
+	return nil
+}
+
+func (s *session) size(p string) (int64, error) {
+	fi, err := s.stat("SIZE", p)
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
+}
+
+func (s *session) mdtm(p string) (time.Time, error) {
+	fi, err := s.stat("MDTM", p)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return fi.ModTime().UTC(), nil
+}
+
+func (s *session) mfmt(p string, t time.Time) error {
+	s.verb = "MFMT"
+	return s.driver.Chtimes(s.abs(p), t, t)
+}
+
+func (s *session) mkd(p string) error {
+	s.verb = "MKD"
+	return s.driver.Mkdir(s.abs(p), 0o755)
+}
+
+func (s *session) rmd(p string) error {
+	s.verb = "RMD"
+	return s.driver.RemoveDir(s.abs(p))
+}
+
+func (s *session) dele(p string) error {
+	s.verb = "DELE"
+	return s.driver.Remove(s.abs(p))
+}
+
+func (s *session) rnfr(p string) error {
+	_, err := s.stat("RNFR", p)
+	return err
+}
+
+func (s *session) rnto(from, to string) error {
+	s.verb = "RNTO"
+	return s.driver.Rename(s.abs(from), s.abs(to))
+}
+
+func (s *session) rename(from, to string) error {
+	if err := s.rnfr(from); err != nil {
+		return err
+	}
+	return s.rnto(from, to)
+}
+
+func (s *session) hash(p string, algo ftpserver.HASHAlgo, start, end int64) (string, error) {
+	if _, err := s.stat("HASH", p); err != nil {
+		return "", err
+	}
+	return s.driver.ComputeHash(s.abs(p), algo, start, end)
+}
+
+// list is LIST, NLST or MLSD.
+func (s *session) list(verb, p string) ([]os.FileInfo, error) {
+	fi, err := s.stat(verb, p)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.IsDir() {
+		return []os.FileInfo{fi}, nil
+	}
+	return s.driver.ReadDir(s.abs(p))
+}
+
+func (s *session) rest(offset int64) *session {
+	s.offset = offset
+	return s
+}
+
+func (s *session) stor(p, data string) error { return s.storFrom(p, strings.NewReader(data)) }
+
+func (s *session) appe(p, data string) error {
+	s.offset = 0
+	return s.upload("APPE", p, os.O_WRONLY|os.O_CREATE|os.O_APPEND, strings.NewReader(data))
+}
+
+// storFrom is STOR with a data connection that may have ideas of its own.
+func (s *session) storFrom(p string, data io.Reader) error {
+	flags := os.O_WRONLY | os.O_CREATE
+	if s.offset == 0 {
+		flags |= os.O_TRUNC
+	}
+	return s.upload("STOR", p, flags, data)
+}
+
+func (s *session) upload(verb, p string, flags int, data io.Reader) error {
+	s.verb = verb
+	file, err := s.open(p, flags)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(file, struct{ io.Reader }{data}) // no more than a connection is
+	if err == nil && n == 0 {
+		_, err = file.Write(nil)
+	}
+	if err != nil {
+		file.(ftpserver.FileTransferError).TransferError(err)
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// retr is RETR. What arrived before an error is returned with it.
+func (s *session) retr(p string) (string, error) {
+	var data bytes.Buffer
+	err := s.retrTo(p, struct{ io.Writer }{&data})
+	return data.String(), err
+}
+
+func (s *session) retrTo(p string, to io.Writer) error {
+	s.verb = "RETR"
+	file, err := s.open(p, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	if _, err = io.Copy(to, file); err != nil {
+		file.(ftpserver.FileTransferError).TransferError(err)
+	}
+	_ = file.Close() // ftpserverlib ignores it, too
+	return err
+}
+
+func (s *session) open(p string, flags int) (ftpserver.FileTransfer, error) {
+	offset := s.offset
+	s.offset = 0
+	file, err := s.driver.GetHandle(s.abs(p), flags, offset)
+	if err != nil || offset == 0 {
+		return file, err
+	}
+	if _, err := file.Seek(offset, io.SeekStart); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// must is for steps that have to work.
+func (s *session) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatalf("%s %s: %v (%v)", s.verb, s.arg, err, errors.Unwrap(err))
+	}
+}
+
+// mustFail is for steps that the client is to be refused with this reply. Its text must
+// not name what lies behind the gateway.
+func (s *session) mustFail(code int, err error) {
+	s.t.Helper()
+	if err == nil {
+		s.t.Errorf("%s %s: no error, want reply %d", s.verb, s.arg, code)
+		return
+	}
+	got, text, ok := driver.FindReply("Could not do it: " + err.Error())
+	if !ok || got != code {
+		s.t.Errorf("%s %s: reply %d %s (of %v), want %d", s.verb, s.arg, got, text, errors.Unwrap(err), code)
+	}
+	for _, secret := range []string{bucket, s.user.Prefix, "://", "minio"} {
+		if secret != "" && strings.Contains(text, secret) {
+			s.t.Errorf("%s %s: reply %q names %q", s.verb, s.arg, text, secret)
+		}
+	}
+}
+
+func (s *session) put(p, data string) {
+	s.t.Helper()
+	s.must(s.stor(p, data))
+}
+
+// holds checks a file's content.
+func (s *session) holds(p, want string) {
+	s.t.Helper()
+	got, err := s.retr(p)
+	if err != nil {
+		s.t.Errorf("RETR %s: %v", p, err)
+	} else if got != want {
+		s.t.Errorf("%s holds %s, want %s", p, short(got), short(want))
+	}
+}
+
+// short makes content fit for a message.
+func short(data string) string {
+	if len(data) > 40 {
+		return fmt.Sprintf("%d bytes %q...", len(data), data[:20])
+	}
+	return fmt.Sprintf("%q", data)
+}
+
+// missing checks that there is neither file nor directory.
+func (s *session) missing(p string) {
+	s.t.Helper()
+	_, err := s.stat("MLST", p)
+	s.mustFail(550, err)
+}
+
+// isDir checks that there is a directory, with exactly these entries.
+func (s *session) isDir(p string, want ...string) {
+	s.t.Helper()
+	entries, err := s.list("LIST", p)
+	if err != nil {
+		s.t.Errorf("LIST %s: %v", p, err)
+		return
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name()+"/")
+		} else {
+			names = append(names, e.Name())
+		}
+	}
+	if !slices.Equal(names, want) {
+		s.t.Errorf("LIST %s: %q, want %q", p, names, want)
+	}
+}
+
+// objects is all that the bucket holds: contents by key.
+func (w *world) objects() map[string]string {
+	w.t.Helper()
+	found := make(map[string]string)
+	for o, err := range w.bucket.List(w.t.Context(), "", store.ListOptions{}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		body, _, err := w.bucket.Open(w.t.Context(), o.Key, 0, -1, "")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		data, err := io.ReadAll(body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		_ = body.Close()
+		found[o.Key] = string(data)
+	}
+	return found
+}
+
+// unchanged checks that the bucket holds what it did, and no upload besides.
+func (w *world) unchanged(before map[string]string) {
+	w.t.Helper()
+	after := w.objects()
+	if !maps.Equal(before, after) {
+		w.t.Errorf("objects %q, want %q", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
+	}
+	w.noUploads()
+}
+
+// noUploads checks that no multipart upload is left, in the store or in the journal.
+func (w *world) noUploads() {
+	w.t.Helper()
+	uploads, err := w.bucket.Uploads(w.t.Context(), "")
+	if err != nil || len(uploads) > 0 {
+		w.t.Errorf("uploads left in the store: %v, %v", uploads, err)
+	}
+	records, err := w.db.Unfinished(w.t.Context(), time.Now().Add(time.Hour))
+	if err != nil || len(records) > 0 {
+		w.t.Errorf("uploads left in the journal: %v, %v", records, err)
+	}
+}
+
+// plant stores an object without the gateway, as other programs do.
+func (w *world) plant(key, data string) {
+	w.t.Helper()
+	_, err := w.bucket.Put(w.t.Context(), key, strings.NewReader(data), int64(len(data)), store.PutOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// fail makes requests fail: those of one kind, to keys that contain part.
+func (w *world) fail(op, part string, err error) {
+	w.faults.Before = func(_ context.Context, c storetest.Call) error {
+		if c.Op == op && strings.Contains(c.Key, part) {
+			return fmt.Errorf("%s http://minio.internal/%s/%s: %w", op, bucket, c.Key, err)
+		}
+		return nil
+	}
+}
+
+// counter counts the requests that an S3 service would get.
+type counter struct {
+	store.Store
+	mu   sync.Mutex
+	seen []string
+}
+
+func newCounter(s store.Store) *counter {
+	c := &counter{}
+	c.Store = &storetest.Faulty{Store: s, Before: func(_ context.Context, call storetest.Call) error {
+		if call.Op != "List" {
+			c.add(call.Op)
+		}
+		return nil
+	}}
+	return c
+}
+
+func (c *counter) add(op string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = append(c.seen, op)
+}
+
+// List counts pages: the first, and one whenever more than a page has come.
+func (c *counter) List(ctx context.Context, prefix string, opts store.ListOptions) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		c.add("List")
+		n := 0
+		for o, err := range c.Store.List(ctx, prefix, opts) {
+			if n > 0 && n%store.PageSize == 0 {
+				c.add("List")
+			}
+			n++
+			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// take returns what was counted, and counts anew.
+func (c *counter) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := c.seen
+	c.seen = nil
+	return seen
+}
+
+// content is n bytes in which every part differs.
+func content(n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, "%08x", i)
+	}
+	return b.String()[:n]
+}
