@@ -26,7 +26,7 @@ var _ backend.Backend = files{}
 
 // newBackend opens the objects. Their metadata is in extended attributes, or, where the
 // file system has none, in files of their own.
-func newBackend(dir string) (files, error) {
+func newBackend(dir string, sidecar bool) (files, error) {
 	root := filepath.Join(dir, "objects")
 	opts := posix.PosixOpts{
 		CopyObjectThreshold: store.MaxPutSize, // or every copy would be refused
@@ -35,16 +35,15 @@ func newBackend(dir string) (files, error) {
 	opts.SetNewDirPerm(0o700)
 	opts.SetNewFilePerm(0o600)
 	var storer meta.MetadataStorer = meta.XattrMeta{}
-	if (meta.XattrMeta{}).Test(root) != nil {
+	if sidecar || (meta.XattrMeta{}).Test(root) != nil {
 		opts.SideCarDir = filepath.Join(dir, "metadata")
 		if err := os.MkdirAll(opts.SideCarDir, 0o700); err != nil {
 			return files{}, err
 		}
-		sidecar, err := meta.NewSideCar(opts.SideCarDir)
-		if err != nil {
+		var err error
+		if storer, err = meta.NewSideCar(opts.SideCarDir); err != nil {
 			return files{}, err
 		}
-		storer = sidecar
 	}
 	p, err := posix.New(root, storer, opts)
 	return files{p}, err

@@ -219,7 +219,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("unmount: %v", err)
 		}
 	})
-	s := start(t, dir)
+	s := start(t, embedded.Options{Dir: dir})
 	c := client(t, s.Endpoint, s.AccessKey, s.SecretKey)
 	if err := c.MakeBucket(t.Context(), "bucket"); err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 func TestReservedNames(t *testing.T) {
-	s := start(t, t.TempDir())
+	s := start(t, embedded.Options{Dir: t.TempDir()})
 	c := client(t, s.Endpoint, s.AccessKey, s.SecretKey)
 	if err := c.MakeBucket(t.Context(), "bucket"); err != nil {
 		t.Fatal(err)

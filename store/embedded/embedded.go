@@ -27,6 +27,9 @@ import (
 type Options struct {
 	Dir    string       // holds the objects and the keys; made if it is not there
 	Logger *slog.Logger // nil means none
+	// Sidecar keeps the objects' metadata in files of their own even where the file system
+	// has extended attributes. It must not change between starts.
+	Sidecar bool
 }
 
 // Server is a running S3 service. There can be one in a process at a time: the objects are
@@ -68,7 +71,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	}
 	for range portAttempts {
 		var s *Server
-		if s, err = start(ctx, dir, keys); err == nil {
+		if s, err = start(ctx, dir, keys, opts.Sidecar); err == nil {
 			s.workdir = workdir
 			logger(opts).Info("embedded store is ready", "dir", dir, "endpoint", s.Endpoint)
 			return s, nil
@@ -88,12 +91,12 @@ func logger(opts Options) *slog.Logger {
 }
 
 // start runs the service and waits until it listens.
-func start(ctx context.Context, dir string, k keys) (*Server, error) {
+func start(ctx context.Context, dir string, k keys, sidecar bool) (*Server, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	backend, err := newBackend(dir)
+	backend, err := newBackend(dir, sidecar)
 	if err != nil {
 		return nil, err
 	}

@@ -15,10 +15,10 @@ import (
 	"github.com/spdscheme/spdserver/store/storetest"
 )
 
-// start runs a server on dir for the rest of the test.
-func start(t testing.TB, dir string) *embedded.Server {
+// start runs a server for the rest of the test.
+func start(t testing.TB, opts embedded.Options) *embedded.Server {
 	t.Helper()
-	s, err := embedded.Start(t.Context(), embedded.Options{Dir: dir})
+	s, err := embedded.Start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,16 +41,20 @@ func client(t testing.TB, endpoint, access, secret string) *s3.Client {
 }
 
 func TestStore(t *testing.T) {
-	s := start(t, t.TempDir())
-	c := client(t, s.Endpoint, s.AccessKey, s.SecretKey)
-	var n atomic.Int64
-	storetest.Test(t, func(t testing.TB) store.Store {
-		name := fmt.Sprintf("bucket-%d", n.Add(1))
-		if err := c.MakeBucket(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
-		return c.Bucket(name)
-	}, storetest.Properties{FileOrDirectory: true})
+	for name, sidecar := range map[string]bool{"Attributes": false, "Sidecar": true} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, embedded.Options{Dir: t.TempDir(), Sidecar: sidecar})
+			c := client(t, s.Endpoint, s.AccessKey, s.SecretKey)
+			var n atomic.Int64
+			storetest.Test(t, func(t testing.TB) store.Store {
+				name := fmt.Sprintf("bucket-%d", n.Add(1))
+				if err := c.MakeBucket(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+				return c.Bucket(name)
+			}, storetest.Properties{FileOrDirectory: true})
+		})
+	}
 }
 
 func TestKeysAreKept(t *testing.T) {

@@ -214,6 +214,8 @@ func testAbort(f *fixture) {
 	f.wantContent("a", "old")
 
 	id = f.begin("other")
+	_, err = f.Parts(f.ctx, "a", id)
+	f.want(store.ErrNotExist, err, "Parts of another key's upload")
 	f.want(nil, f.Abort(f.ctx, "other", id), "Abort of an upload without parts")
 	f.wantNone("other")
 	f.wantList("", store.ListOptions{}, "a")
