@@ -77,6 +77,17 @@ func (b *Budget) small(ctx context.Context) (*block, error) {
 	return b.take(ctx, b.smalls, SmallBlock)
 }
 
+// copyChunk is how much of a large download is moved at a time, in bytes.
+const copyChunk = 4 * SmallBlock
+
+// chunk waits for memory to copy size bytes through: a small block for small files.
+func (b *Budget) chunk(ctx context.Context, size int64) (*block, error) {
+	if size <= SmallBlock {
+		return b.small(ctx)
+	}
+	return b.take(ctx, b.smalls, min(copyChunk, b.smallBytes))
+}
+
 // part waits for size bytes in one piece.
 func (b *Budget) part(ctx context.Context, size int64) (*block, error) {
 	if size > b.partBytes {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -237,40 +236,3 @@ func TestBudgetWaitEndsWithContext(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
-
-// brokenSource breaks every body after so many bytes.
-type brokenSource struct {
-	data   []byte
-	each   int // bytes of a body; 0: nothing but an error
-	opened int
-}
-
-func (s *brokenSource) Open(_ context.Context, off int64) (io.ReadCloser, error) {
-	s.opened++
-	end := min(int(off)+s.each, len(s.data))
-	return io.NopCloser(io.MultiReader(bytes.NewReader(s.data[off:end]), iotest.ErrReader(io.ErrUnexpectedEOF))), nil
-}
-
-func TestReaderGoesOnWhereBodyBroke(t *testing.T) {
-	source := &brokenSource{data: randomBytes(1000), each: 90}
-	r := NewReader(t.Context(), NewBudget(testPart), source, nil, 10, 1000)
-	var got bytes.Buffer
-	n, err := r.WriteTo(&got)
-	if err != nil || n != 990 || !slices.Equal(got.Bytes(), source.data[10:]) {
-		t.Errorf("got %d bytes, %v", n, err)
-	}
-	if source.opened != 11 {
-		t.Errorf("opened %d times", source.opened)
-	}
-}
-
-func TestReaderGivesUp(t *testing.T) {
-	source := &brokenSource{data: randomBytes(1000)}
-	r := NewReader(t.Context(), NewBudget(testPart), source, nil, 0, 1000)
-	if _, err := r.WriteTo(io.Discard); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("error %v, want %v", err, io.ErrUnexpectedEOF)
-	}
-	if source.opened != maxBroken {
-		t.Errorf("opened %d times, want %d", source.opened, maxBroken)
-	}
-}

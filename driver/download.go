@@ -34,7 +34,7 @@ func (d *Driver) openDownload(n name, offset int64) (handle, error) {
 	}
 	t := &downloading{transfer: transfer{driver: d, offset: offset}}
 	t.ctx, t.cancel = context.WithCancel(d.ctx)
-	body, object, err := d.Store.Open(t.ctx, n.key, offset, -1, "")
+	body, object, err := d.Store.Open(t.ctx, n.key, offset, buffer.FirstRange, "")
 	if err != nil {
 		t.cancel()
 		return nil, d.whyNotFile(n, err)
@@ -46,7 +46,7 @@ func (d *Driver) openDownload(n name, offset int64) (handle, error) {
 	}
 	d.files.add(n.key, object)
 	source := objectSource{store: d.Store, object: object}
-	t.reader = buffer.NewReader(t.ctx, d.Budget, source, body, offset, object.Size)
+	t.reader = buffer.NewReader(t.ctx, d.Budget, source, body, offset, buffer.FirstRange, object.Size)
 	return t, nil
 }
 
@@ -66,8 +66,8 @@ type objectSource struct {
 	object store.Object
 }
 
-func (s objectSource) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
-	body, _, err := s.store.Open(ctx, s.object.Key, off, -1, s.object.ETag)
+func (s objectSource) Open(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+	body, _, err := s.store.Open(ctx, s.object.Key, off, n, s.object.ETag)
 	return body, err
 }
 

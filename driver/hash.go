@@ -43,12 +43,13 @@ func (d *Driver) ComputeHash(wire string, algo ftpserver.HASHAlgo, start, end in
 
 // readInto reads the bytes [start, end) of a file, or less if it is shorter.
 func (d *Driver) readInto(w io.Writer, n name, start, end int64) error {
-	body, object, err := d.Store.Open(d.ctx, n.key, start, -1, "")
+	first := min(end-start, buffer.FirstRange)
+	body, object, err := d.Store.Open(d.ctx, n.key, start, first, "")
 	if err != nil {
 		return err
 	}
 	source := objectSource{store: d.Store, object: object}
-	r := buffer.NewReader(d.ctx, d.Budget, source, body, start, max(min(end, object.Size), start))
+	r := buffer.NewReader(d.ctx, d.Budget, source, body, start, first, max(min(end, object.Size), start))
 	_, err = r.WriteTo(w)
 	return errors.Join(err, r.Close())
 }
