@@ -40,6 +40,7 @@ func newRootCommand() *cobra.Command {
 			func() string { return defaultBucket(load) },
 		),
 		newCharsetCommand(),
+		newHealthcheckCommand(),
 	)
 	return root
 }
