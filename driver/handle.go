@@ -112,7 +112,7 @@ func (r *patientReader) Read(p []byte) (int, error) {
 	if waitErr := wait(r.ctx, r.limit, n); waitErr != nil {
 		return n, waitErr
 	}
-	return n, err
+	return n, connError(err)
 }
 
 // patientWriter writes to a data connection under the same terms.
@@ -138,11 +138,20 @@ func (w *patientWriter) Write(p []byte) (int, error) {
 		n, err := w.to.Write(chunk)
 		total += n
 		if err != nil {
-			return total, err
+			return total, connError(err)
 		}
 		p = p[n:]
 	}
 	return total, nil
+}
+
+// connError marks an error as the data connection's, not the store's. The end of the data
+// is none, and silence has a reply of its own.
+func connError(err error) error {
+	if err == nil || err == io.EOF || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errTransfer, err)
 }
 
 // minBurst lets a slow limit still move whole packets.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
@@ -61,17 +62,46 @@ func newWorld(t *testing.T) *world {
 	w.faults = &storetest.Faulty{Store: timedCopies{w.bucket}}
 	w.requests = newCounter(w.faults)
 
-	var err error
-	w.db, err = db.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "spd.db"), db.Options{})
+	w.db = openDB(t)
+	return w
+}
+
+// openDB opens a database without accounts.
+func openDB(t *testing.T) *db.DB {
+	t.Helper()
+	data, err := emptyDB()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.db.Close() })
-	if err := w.db.Migrate(t.Context()); err != nil {
+	file := filepath.Join(t.TempDir(), "spd.db")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return w
+	d, err := db.Open(t.Context(), "sqlite://"+file, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
 }
+
+// emptyDB is a database with nothing but its schema, which takes a while to make.
+var emptyDB = sync.OnceValues(func() (data []byte, err error) {
+	dir, err := os.MkdirTemp("", "spd")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	file := filepath.Join(dir, "empty.db")
+	d, err := db.Open(context.Background(), "sqlite://"+file, db.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(d.Migrate(context.Background()), d.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
 
 // timedCopies answers Copy as S3 does, with the time of the copy.
 type timedCopies struct{ store.Store }
@@ -516,11 +546,9 @@ func (c *counter) take() []string {
 	return seen
 }
 
-// content is n bytes in which every part differs.
+// content is n bytes that do not repeat; more bytes begin with the same.
 func content(n int) string {
-	var b strings.Builder
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "%08x", i)
-	}
-	return b.String()[:n]
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(data) // never fails
+	return string(data)
 }

@@ -125,6 +125,7 @@ func (u *uploading) copyBase(present store.Object) error {
 	}
 	if err != nil {
 		u.writer.Abort()
+		u.session.Abort(u.driver.ctx)
 		return fmt.Errorf("read the present file: %w", err)
 	}
 	return nil
