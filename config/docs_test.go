@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func checkDefault(t *testing.T, s setting, documented string) {
 	if after := fmt.Sprint(s.field.Interface()); after != before {
 		t.Errorf("%s: documented default %s, true default %s", s.key, after, before)
 	}
-	_, isSecret := s.field.Interface().(Secret)
+	_, isSecret := reflect.TypeAssert[Secret](s.field)
 	if isSecret && (documented != "" || s.field.String() != "") {
 		t.Errorf("%s: a secret has no default", s.key)
 	}
@@ -97,7 +98,7 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 	c := Default()
 	for _, s := range settings(&c) {
 		text := fmt.Sprint(s.field.Interface())
-		if d, ok := s.field.Interface().(time.Duration); ok {
+		if d, ok := reflect.TypeAssert[time.Duration](s.field); ok {
 			text = d.String()
 		}
 		if err := s.set(text); err != nil {

@@ -36,7 +36,7 @@ func (l *loader) file(path string) bool {
 
 // parse reads a file of at most one YAML document. The root of an empty one is nil.
 func parse(path string) (*yaml.Node, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	data, err := os.ReadFile(path)
 	if err != nil {
 		if cause := new(fs.PathError); errors.As(err, &cause) {
 			err = cause.Err // the path is in the Problem

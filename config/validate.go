@@ -113,7 +113,8 @@ func (ck *checker) endpoint(endpoint string) {
 
 // dsn never quotes what it checks, and neither the error of url.Parse, which does.
 func (ck *checker) dsn(dsn Secret) {
-	const key, shape = "database.dsn", "write mysql://user:password@host:3306/name or sqlite:///path"
+	const key = "database.dsn"
+	const shape = "write mysql://user:password@host:3306/name or sqlite:///path" //nolint:gosec // nobody's password
 	u, err := url.Parse(dsn.Reveal())
 	switch {
 	case dsn == "":
@@ -136,7 +137,7 @@ func (ck *checker) ports(c Config) {
 	}
 	taken := make(map[string]string)
 	for _, l := range listeners {
-		_, port, err := splitAddress(l.address)
+		port, err := portOf(l.address)
 		if err != nil || port == 0 {
 			continue
 		}
@@ -150,18 +151,18 @@ func (ck *checker) address(key, address string, optional bool) {
 	if optional && address == "" {
 		return
 	}
-	_, _, err := splitAddress(address)
+	_, err := portOf(address)
 	ck.require(err == nil, key, "%q is no address: write host:port or :port, as in 127.0.0.1:2121", address)
 }
 
-// splitAddress is net.SplitHostPort for numeric ports.
-func splitAddress(address string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(address)
+// portOf returns the port of host:port.
+func portOf(address string) (int, error) {
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", 0, err
+		return 0, err
 	}
-	n, err := strconv.ParseUint(text, 10, 16)
-	return host, int(n), err
+	n, err := strconv.ParseUint(port, 10, 16)
+	return int(n), err
 }
 
 func (ck *checker) positive(key string, d time.Duration) {

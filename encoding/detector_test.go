@@ -105,7 +105,7 @@ func TestDetectorIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestDetectorConcurrently(t *testing.T) {
+func TestDetectorConcurrently(*testing.T) {
 	d := NewDetector(Hints{Server: "GBK"})
 	var wg sync.WaitGroup
 	for range 4 {

@@ -1,0 +1,34 @@
+# "make" lists the targets. PKGS narrows test and lint: make test PKGS=./config/...
+
+PKGS     ?= ./...
+FUZZTIME ?= 20s
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+export PKGS FUZZTIME
+
+.PHONY: help build test lint fuzz tools clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+build: ## build ./spdserver, static
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)' -o spdserver ./cmd/spdserver
+
+test: ## run all tests against real servers, with the race detector
+	@scripts/tools.sh system minio
+	@scripts/test.sh
+
+lint: ## look for mistakes and for breaches of the layers
+	@scripts/tools.sh golangci-lint
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmted: $$unformatted"; exit 1; }
+	go vet $(PKGS)
+	.tools/bin/golangci-lint run $(PKGS)
+
+fuzz: ## fuzz every target for FUZZTIME (20s)
+	@scripts/fuzz.sh
+
+tools: ## install what tests and linter need and what is missing
+	@scripts/tools.sh
+
+clean: ## remove what was built, but not the tools
+	rm -rf spdserver coverage.out .tools/bin/spdserver-race .tools/bin/testsummary .tools/mariadb-template

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what the tests and the linter need and what is missing: Debian packages, and
+# Go programs in .tools/bin. With arguments (system, minio, golangci-lint), only those.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+minio_version=v0.0.0-20260212201848-7aac2a2c5b7c
+golangci_version=v2.15.0
+bin=$PWD/.tools/bin
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
+
+# The tests start their own servers. Of MariaDB they need only the programs, and the
+# -core packages have those without a system service.
+system() {
+	local want=()
+	has mariadbd && has mariadb-install-db || want+=(mariadb-server-core)
+	has mariadb && has my_print_defaults || want+=(mariadb-client-core)
+	has lftp || want+=(lftp)
+	has curl || want+=(curl)
+	has openssl || want+=(openssl)
+	has gcc || want+=(gcc libc6-dev) # for the race detector
+	[ ${#want[@]} -eq 0 ] && return
+	if ! has apt-get; then
+		echo "tools.sh: please install: ${want[*]}" >&2
+		return 1
+	fi
+	echo "tools.sh: installing ${want[*]}"
+	as_root apt-get update -q
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${want[@]}"
+}
+
+# go_install NAME PACKAGE VERSION puts a program into .tools/bin, unless that version is
+# there. It builds outside of this module, so go.mod has no say.
+go_install() {
+	local name=$1 package=$2 version=$3
+	local stamp=$bin/.$name-$version
+	[ -x "$bin/$name" ] && [ -e "$stamp" ] && return
+	echo "tools.sh: building $name $version (takes some minutes)"
+	mkdir -p "$bin"
+	(cd / && GOBIN=$bin GOFLAGS='' CGO_ENABLED=0 go install -trimpath "$package@$version")
+	rm -f "$bin/.$name-"*
+	touch "$stamp"
+}
+
+minio() { go_install minio github.com/minio/minio "$minio_version"; }
+
+golangci-lint() {
+	go_install golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$golangci_version"
+}
+
+[ $# -gt 0 ] || set -- system minio golangci-lint
+for tool; do
+	case $tool in
+	system | minio | golangci-lint) "$tool" ;;
+	*)
+		echo "tools.sh: no such tool: $tool" >&2
+		exit 2
+		;;
+	esac
+done
