@@ -87,6 +87,12 @@ func (p *Process) Err() error {
 	return p.err
 }
 
+// ExitCode waits for the end and returns the exit code, -1 after a signal.
+func (p *Process) ExitCode() int {
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
+
 // Output is what the process has written so far, to stdout and stderr.
 func (p *Process) Output() string { return p.out.String() }
 
@@ -137,14 +143,22 @@ func Tool(t testing.TB, name, env string) string {
 	return path
 }
 
-// moduleRoot is the directory of go.mod, found from this source file.
 func moduleRoot(t testing.TB) string {
 	t.Helper()
+	dir, err := findModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// findModule is the directory of go.mod, found from this source file.
+func findModule() (string, error) {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
-		t.Fatal("cannot find the module's directory")
+		return "", errors.New("cannot find the module's directory")
 	}
-	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+	return filepath.Dir(filepath.Dir(filepath.Dir(file))), nil
 }
 
 // output collects what a process writes.
