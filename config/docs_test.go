@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // docs/configuration.md has one row a key: key, default, example, meaning.
@@ -90,6 +92,32 @@ func TestExampleFileHoldsEveryKeyAndTheDefaults(t *testing.T) {
 		if !strings.Contains(string(page), "\n  "+key+": ") {
 			t.Errorf("%s: not in the example", s.key)
 		}
+	}
+}
+
+// The environment of the service spd in docker-compose.yml.
+func TestComposeFileIsAConfiguration(t *testing.T) {
+	page, err := os.ReadFile("../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compose struct {
+		Services map[string]struct {
+			Environment map[string]string `yaml:"environment"`
+		} `yaml:"services"`
+	}
+	if err := yaml.Unmarshal(page, &compose); err != nil {
+		t.Fatal(err)
+	}
+	var environ []string
+	for name, value := range compose.Services["spd"].Environment {
+		environ = append(environ, name+"="+regexp.MustCompile(`^\$\{.*:-(.*)\}$`).ReplaceAllString(value, "$1"))
+	}
+	if len(environ) == 0 {
+		t.Fatal("no environment")
+	}
+	if _, err := Load("", environ); err != nil {
+		t.Error(err)
 	}
 }
 
