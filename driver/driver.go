@@ -64,7 +64,8 @@ type Operation struct {
 	Bytes    int64  // moved over the data connection
 	Started  time.Time
 	Duration time.Duration
-	Err      error // not translated
+	Err      error  // not translated
+	Told     string // what the client reads about Err
 }
 
 // Driver is one session's view of its user's files. ftpserverlib calls it from the
@@ -128,10 +129,15 @@ func (d *Driver) do(verb, wire string, f func(*Operation, name) error) error {
 func (d *Driver) end(op Operation, err error) error {
 	op.Duration = time.Since(op.Started)
 	op.Err = err
+	told := d.reply(op.Verb, err)
+	var reply *Reply
+	if errors.As(told, &reply) {
+		op.Told = reply.Text
+	}
 	if d.Report != nil {
 		d.Report(op)
 	}
-	return d.reply(op.Verb, err)
+	return told
 }
 
 // Wait returns when all transfers have ended; they do soon after the session's context has.
