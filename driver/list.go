@@ -31,10 +31,10 @@ func (d *Driver) statListing(verb, wire string) (fi os.FileInfo, err error) {
 	} else {
 		failed = resolveErr
 	}
-	if failed != nil {
-		return nil, d.do(verb, wire, func(*Operation, name) error { return failed })
+	if failed == nil && fi.IsDir() {
+		return fi, nil // ReadDir reports it
 	}
-	return fi, nil
+	return fi, d.do(verb, wire, func(*Operation, name) error { return failed })
 }
 
 func (d *Driver) readForStat(n name, started time.Time) (os.FileInfo, error) {
@@ -123,6 +123,9 @@ func (d *Driver) listObjects(n name) ([]store.Object, error) {
 			marker = true
 		case checkComponent(baseName(n, object)) == nil:
 			found = append(found, object)
+			if !object.Prefix {
+				d.files.add(object.Key, object)
+			}
 		}
 	}
 	if !exists {

@@ -38,8 +38,8 @@ var (
 // bucket, host or key, and holds the untranslated error for logs.
 //
 // ftpserverlib picks its own reply codes and puts err.Error() behind words of its own.
-// A Reply therefore carries its code inside its text, between two marks that no other
-// text contains, and FindReply takes it out again before the line goes to the client.
+// A Reply therefore carries its code inside its text, between two marks, and FindReply
+// takes it out again before the line goes to the client.
 type Reply struct {
 	Code  int
 	Text  string
@@ -56,14 +56,15 @@ func (r *Reply) Error() string {
 // Unwrap returns the untranslated error.
 func (r *Reply) Unwrap() error { return r.Cause }
 
-// FindReply finds the Reply that a line of ftpserverlib contains.
+// FindReply finds the Reply that a line of ftpserverlib ends with. A path in front of it
+// may hold the mark, too: a name that is refused for it.
 func FindReply(line string) (code int, text string, ok bool) {
-	_, rest, found := strings.Cut(line, replyMark)
-	if !found {
+	line, ended := strings.CutSuffix(line, replyMark)
+	begin := strings.LastIndex(line, replyMark)
+	if !ended || begin < 0 {
 		return 0, "", false
 	}
-	inner, _, _ := strings.Cut(rest, replyMark)
-	digits, text, _ := strings.Cut(inner, " ")
+	digits, text, _ := strings.Cut(line[begin+len(replyMark):], " ")
 	code, err := strconv.Atoi(digits)
 	return code, text, err == nil
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
@@ -153,9 +154,11 @@ func (w *world) login(name string, change func(*driver.Deps, *auth.User)) *sessi
 	if change != nil {
 		change(&deps, &s.user)
 	}
-	account := auth.Account{User: s.user, Password: "{plain}secret", Status: auth.Active}
-	if err := w.db.CreateUser(w.t.Context(), account); err != nil && !errors.Is(err, auth.ErrExists) {
-		w.t.Fatal(err)
+	if s.user.QuotaBytes+s.user.QuotaFiles > 0 { // which the database checks
+		account := auth.Account{User: s.user, Password: "{plain}secret", Status: auth.Active}
+		if err := w.db.CreateUser(w.t.Context(), account); err != nil && !errors.Is(err, auth.ErrExists) {
+			w.t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	s.end = cancel
@@ -288,12 +291,15 @@ func (s *session) stor(p, data string) error { return s.storFrom(p, strings.NewR
 
 func (s *session) appe(p, data string) error {
 	s.offset = 0
-	return s.upload("APPE", p, os.O_WRONLY|os.O_CREATE|os.O_APPEND, strings.NewReader(data))
+	return s.upload("APPE", p, writing|os.O_APPEND, strings.NewReader(data))
 }
+
+// writing is how ftpserverlib opens a file for STOR.
+const writing = os.O_WRONLY | os.O_CREATE
 
 // storFrom is STOR with a data connection that may have ideas of its own.
 func (s *session) storFrom(p string, data io.Reader) error {
-	flags := os.O_WRONLY | os.O_CREATE
+	flags := writing
 	if s.offset == 0 {
 		flags |= os.O_TRUNC
 	}
@@ -306,7 +312,10 @@ func (s *session) upload(verb, p string, flags int, data io.Reader) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(file, struct{ io.Reader }{data}) // no more than a connection is
+	if _, ok := data.(net.Conn); !ok {
+		data = struct{ io.Reader }{data} // which has no more than a connection has
+	}
+	n, err := io.Copy(file, data)
 	if err == nil && n == 0 {
 		_, err = file.Write(nil)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -124,7 +123,7 @@ func TestFailedUploadLeavesTheOldFile(t *testing.T) {
 		}},
 		{name: "no data connection", code: 426, stor: func(s *session, data string) error {
 			s.verb = "STOR"
-			file, err := s.driver.GetHandle("/dir/file", os.O_WRONLY|os.O_CREATE, 0)
+			file, err := s.driver.GetHandle("/dir/file", writing, 0)
 			s.must(err)
 			file.(ftpserver.FileTransferError).TransferError(errors.New("accept: timeout"))
 			return file.Close()
@@ -187,7 +186,7 @@ func TestUploadIsInvisibleUntilClose(t *testing.T) {
 	s.put("file", "old")
 	for _, data := range []string{"new", content(3 * partSize)} {
 		s.verb = "STOR"
-		file, err := s.driver.GetHandle("/file", os.O_WRONLY|os.O_CREATE, 0)
+		file, err := s.driver.GetHandle("/file", writing, 0)
 		s.must(err)
 		_, err = io.Copy(file, strings.NewReader(data))
 		s.must(err)
@@ -283,7 +282,7 @@ func TestHandleKnowsOnlyItsDirection(t *testing.T) {
 	s := newSession(t)
 	s.put("file", "x")
 	s.verb = "STOR"
-	up, err := s.driver.GetHandle("/file", os.O_WRONLY|os.O_CREATE, 0)
+	up, err := s.driver.GetHandle("/file", writing, 0)
 	s.must(err)
 	if _, err := up.Read(make([]byte, 1)); err == nil {
 		t.Error("an upload was read")

@@ -1,0 +1,74 @@
+package driver_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/spdscheme/spdserver/store"
+)
+
+// Requests to the store are what operations cost. This is their price in a directory that
+// the session has visited.
+func TestRequests(t *testing.T) {
+	s := newSession(t)
+	s.must(s.mkd("dir"))
+	s.put("dir/old", "x")
+	for i := range store.PageSize {
+		s.plant(fmt.Sprintf("alice/large/%04d", i), "")
+	}
+	s.plant("alice/large/", "")
+	second := func(_ any, err error) error { return err }
+	s = s.login("alice", nil)
+	for _, c := range []struct {
+		name string
+		want int
+		do   func() error
+	}{
+		{"CWD", 1, func() error { return s.cwd("/dir") }},
+		{"CWD again", 1, func() error { return s.cwd("/dir") }},
+		{"CWD home", 0, func() error { return s.cwd("/") }},
+		{"STOR", 2, func() error { return s.stor("/dir/new", "x") }},
+		{"STOR over", 2, func() error { return s.stor("/dir/new", "xy") }},
+		{"STOR in home", 2, func() error { return s.stor("/new", "x") }},
+		{"RNFR, RNTO of an upload", 3, func() error { return s.rename("/dir/new", "/dir/newer") }},
+		{"RETR", 1, func() error { return second(s.retr("/dir/newer")) }},
+		{"RETR with offset", 1, func() error { return second(s.rest(1).retr("/dir/newer")) }},
+		{"RNFR, RNTO of a download", 3, func() error { return s.rename("/dir/newer", "/dir/newest") }},
+		{"SIZE", 1, func() error { return second(s.size("/dir/newest")) }},
+		{"MDTM", 1, func() error { return second(s.mdtm("/dir/newest")) }},
+		{"MFMT", 1, func() error { return s.mfmt("/dir/newest", someTime()) }},
+		{"MLST", 1, func() error { return second(s.stat("MLST", "/dir/newest")) }},
+		{"APPE", 3, func() error { return s.appe("/dir/newest", "z") }},
+		{"DELE", 2, func() error { return s.dele("/new") }},
+		{"DELE in directory", 2, func() error { return s.dele("/dir/newest") }},
+		{"MKD", 2, func() error { return s.mkd("/dir/sub") }},
+		{"STOR in new directory", 2, func() error { return s.stor("/dir/sub/f", "x") }},
+		{"DELE in new directory", 2, func() error { return s.dele("/dir/sub/f") }},
+		{"RMD", 2, func() error { return s.rmd("/dir/sub") }},
+		{"LIST", 1, func() error { return second(s.list("LIST", "/dir")) }},
+		{"RNFR, RNTO of a listed file", 3, func() error { return s.rename("/dir/old", "/dir/older") }},
+		{"LIST of 1,001", 2, func() error { return second(s.list("MLSD", "/large")) }},
+		{"RNFR, RNTO out of it", 3, func() error { return s.rename("/large/0999", "/f") }},
+		{"STOR large", 6, func() error { return s.stor("/f", content(3*partSize)) }},
+	} {
+		s.requests.take()
+		s.must(c.do())
+		if seen := s.requests.take(); len(seen) != c.want {
+			t.Errorf("%s: %d requests %v, want %d", c.name, len(seen), seen, c.want)
+		}
+	}
+}
+
+// What has been found out about a directory is not asked for each file.
+func TestRequestsOfManyUploads(t *testing.T) {
+	s := newSession(t)
+	s.must(s.mkd("dir"))
+	s.must(s.cwd("dir"))
+	s.requests.take()
+	for i := range 50 {
+		s.put(fmt.Sprint(i), "x")
+	}
+	if seen := s.requests.take(); len(seen) != 2*50 {
+		t.Errorf("%d requests: %v", len(seen), seen)
+	}
+}
