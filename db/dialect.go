@@ -2,6 +2,7 @@ package db
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -23,6 +24,8 @@ type dialect struct {
 	noTable func(error) bool
 	// again: the error says that the statement had no effect and may be tried again.
 	again func(error) bool
+	// refused: the error says that the server will not let us in, however long we wait.
+	refused func(error) bool
 }
 
 func mysqlDialect() dialect {
@@ -35,6 +38,9 @@ func mysqlDialect() dialect {
 		noParent: mysqlError(1452), // ER_NO_REFERENCED_ROW_2
 		noTable:  mysqlError(1146), // ER_NO_SUCH_TABLE
 		again:    mysqlError(1213), // ER_LOCK_DEADLOCK
+		// ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ER_BAD_DB_ERROR,
+		// ER_ACCESS_DENIED_NO_PASSWORD_ERROR
+		refused: mysqlError(1044, 1045, 1049, 1698),
 	}
 }
 
@@ -49,7 +55,8 @@ func sqliteDialect() dialect {
 		noTable: func(err error) bool {
 			return sqliteError(sqlitelib.SQLITE_ERROR)(err) && strings.Contains(err.Error(), "no such table")
 		},
-		again: func(error) bool { return false }, // busy_timeout has waited long enough
+		again:   func(error) bool { return false }, // busy_timeout has waited long enough
+		refused: func(error) bool { return false }, // Open has seen to that
 	}
 }
 
@@ -62,10 +69,10 @@ func eachColumn(columns []string, pattern string) string {
 	return strings.Join(parts, ", ")
 }
 
-func mysqlError(number uint16) func(error) bool {
+func mysqlError(numbers ...uint16) func(error) bool {
 	return func(err error) bool {
 		e, ok := errors.AsType[*mysql.MySQLError](err)
-		return ok && e.Number == number
+		return ok && slices.Contains(numbers, e.Number)
 	}
 }
 

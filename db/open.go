@@ -112,13 +112,14 @@ func (d *DB) Ping(ctx context.Context) error {
 }
 
 // Wait pings until the database answers or ctx ends. Every few seconds it logs that it is
-// still waiting, and why.
+// still waiting, and why. What waiting does not cure, such as a wrong password, is returned
+// at once.
 func (d *DB) Wait(ctx context.Context) error {
 	pause := 250 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		err := d.Ping(ctx)
-		if err == nil {
-			return nil
+		if err == nil || d.dialect.refused(err) {
+			return err
 		}
 		d.log.WarnContext(ctx, "waiting for database", "attempt", attempt, "err", err)
 		select {

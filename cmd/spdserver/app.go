@@ -188,7 +188,7 @@ func (a *App) close() {
 // server that listeners can be given to.
 func (a *App) prepare(ctx context.Context) error {
 	if err := a.database.Wait(ctx); err != nil {
-		return fmt.Errorf("database.dsn: %w", err)
+		return fmt.Errorf("database.dsn: %w: check user, password and name of the database", err)
 	}
 	if err := a.database.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
