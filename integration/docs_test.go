@@ -81,7 +81,7 @@ func runExample(t *testing.T, dir, lang, text string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), exampleTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, args[0], append(args[1:], text)...) //nolint:gosec // our own text
+	cmd := exec.CommandContext(ctx, args[0], append(args[1:], text)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C.UTF-8")
 	cmd.WaitDelay = time.Second // for what the shell has started
