@@ -138,6 +138,34 @@ func TestDocsDemoOutput(t *testing.T) {
 	}
 }
 
+// docs/operations.md lists SPD's metrics, all of them and no other.
+func TestDocsMetrics(t *testing.T) {
+	dir := newReader(t)
+	demo := spdtest.NewDemo(t, filepath.Join(dir, "spd-demo"))
+	demo.Start()
+	runExample(t, dir, "sh", "curl -sS -T README.md -u demo:demo "+demo.URL()+"/ && curl -sS "+demo.Admin()+"/metrics > metrics")
+	metrics, err := os.ReadFile(filepath.Join(dir, "metrics"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(page(t, "docs/operations.md"), "\n## Metrics\n")
+	section, _, _ = strings.Cut(section, "\n\nAnd those of Go")
+	got, want := names(`(?m)^# HELP (spd_\w+)`, string(metrics)), names("(?m)^\\| `(spd_\\w+)", section)
+	if !slices.Equal(got, want) || len(got) == 0 {
+		t.Errorf("the demo has %q, docs/operations.md %q", got, want)
+	}
+}
+
+// names finds what a pattern's group matches, sorted.
+func names(pattern, text string) []string {
+	var found []string
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		found = append(found, m[1])
+	}
+	slices.Sort(found)
+	return found
+}
+
 // The README's steps from an empty database to the first login.
 func TestDocsServeSteps(t *testing.T) {
 	steps := examples(t, "README.md", "run: serve")
