@@ -34,7 +34,7 @@ func newCharsetCommand() *cobra.Command {
 		Long: "Reads file names, one a line in hex, and prints for each the charset it is taken for,\n" +
 			"its text and the confidence: 1 for a charset that was set, 0 for no decision.",
 		Example: "  printf '%s\\n' d6d0cec4 | spdserver charset --hint GBK",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, hint := range hints {
 				if _, err := encoding.Lookup(hint); err != nil {

@@ -27,7 +27,7 @@ func newCheckCommand(load func() (config.Config, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check --config spd.yaml",
 		Short: "Check configuration, database, store and certificates; one line each",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load()
 			if err != nil {

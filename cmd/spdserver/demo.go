@@ -34,7 +34,7 @@ func newDemoCommand() *cobra.Command {
 		Short: "Try SPD: FTP at once, with an embedded S3 store; nothing else to install",
 		Long: "Serve FTP with an S3 store inside this process and accounts in SQLite, both kept in --dir.\n" +
 			"FTP takes the same way as in production: through the S3 protocol, over HTTP.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), o, cmd.OutOrStdout()) },
 	}
 	flags := cmd.Flags()

@@ -23,7 +23,8 @@ func newRootCommand() *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true, // main prints them
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
+		RunE:          showHelp,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	var file string
@@ -43,6 +44,18 @@ func newRootCommand() *cobra.Command {
 		newHealthcheckCommand(),
 	)
 	return root
+}
+
+// showHelp is for commands that only have others below them. With arguments they are not
+// run: noArguments finds that those are no commands.
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// noArguments is cobra.NoArgs as a usageError.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // openAccounts opens the database for account administration, migrated.

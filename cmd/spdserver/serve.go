@@ -12,7 +12,7 @@ func newServeCommand(load func() (config.Config, error)) *cobra.Command {
 		Short: "Serve FTP, with accounts in a database and files in S3",
 		Long: "Serve FTP until SIGTERM, then let running transfers finish (ftp.drain_timeout) and exit.\n" +
 			"A second signal ends it at once. At the start it waits for database and store.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load()
 			if err != nil {
@@ -31,7 +31,7 @@ func newMigrateCommand(load func() (config.Config, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate --config spd.yaml",
 		Short: "Bring the database schema up to date",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			database, err := openAccounts(cmd.Context(), load)
 			if err != nil {

@@ -25,6 +25,8 @@ func newUserCommand(open func(context.Context) (*db.DB, error), defaultBucket fu
 		Short: "Administer accounts",
 		Long: "Administer accounts. Changes hold for the next login on every node. The accounts are rows of\n" +
 			"the table users, which can be edited with any SQL client as well.",
+		Args: noArguments,
+		RunE: showHelp,
 	}
 	user.AddCommand(u.add(), u.set(), u.passwd(), u.list(), u.show(), u.del())
 	return user
@@ -203,13 +205,6 @@ func (u userCommands) with(run func(*cobra.Command, *db.DB, []string) error) fun
 func oneName(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return usageError{fmt.Errorf("give one account name, not %d", len(args))}
-	}
-	return nil
-}
-
-func noArguments(cmd *cobra.Command, args []string) error {
-	if err := cobra.NoArgs(cmd, args); err != nil {
-		return usageError{err}
 	}
 	return nil
 }
