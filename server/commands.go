@@ -20,6 +20,10 @@ func (c command) line() string {
 	return c.verb + " " + c.arg
 }
 
+// engineLine is the longest line in bytes that is given to the engine. It closes the
+// connection at 4,096, line end included.
+const engineLine = 4000
+
 // tooLongLine stands for a line that was dropped.
 const tooLongLine = "\x00too long"
 
@@ -64,6 +68,10 @@ func (s *session) dispatch(line string) (forward string) {
 		forward = handle(c)
 	} else {
 		forward = c.line()
+	}
+	if len(forward) > engineLine {
+		s.reply("500 Command line too long")
+		return ""
 	}
 	if forward != "" {
 		s.begin(parseCommand(forward).verb)

@@ -129,7 +129,11 @@ func TestErrorsLeakNothing(t *testing.T) {
 
 func TestLineTooLong(t *testing.T) {
 	c := newRig(t, nil).login("alice")
-	c.do("500", "%s", strings.Repeat("A", 70_000))
+	for _, n := range []int{4_001, 4_090, 4_096, 5_000, 8_000, 9_000, 70_000} {
+		c.do("500", "%s", strings.Repeat("A", n))
+		c.do("500|553", "DELE %s", strings.Repeat("/a", n/2))
+	}
+	c.do("553", "DELE %s", strings.Repeat("/a", 1_900))
 	c.do("553", "DELE a\x00b")
 	c.do("200", "NOOP")
 }
