@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -33,11 +34,13 @@ func parseSQLite(rest string) (source, error) {
 // hashes. There is one connection, as SQLite has one writer at a time, and answers in
 // microseconds.
 func (s sqlite) open(timeout time.Duration, _ int) (*sql.DB, error) {
-	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+	// A file that is there is left alone: closing any descriptor of it would drop the locks
+	// that this process holds on it through another (POSIX, fcntl).
+	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err == nil {
+		err = file.Close()
 	}
-	if err := file.Close(); err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	params := url.Values{"_txlock": {"immediate"}, "_pragma": {
