@@ -61,6 +61,10 @@ func (s *session) dispatch(line string) (forward string) {
 		return ""
 	}
 	c := parseCommand(line)
+	if c.verb == "" {
+		s.reply("500 No command given")
+		return ""
+	}
 	if !duringTransfer(c) && !s.waitTransfer() {
 		return ""
 	}
@@ -96,6 +100,8 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 		return s.answer("533 The control connection stays protected"), true
 	case "FEAT":
 		return s.doFeat, true
+	case "OPTS":
+		return s.doOpts, true
 	case "NOOP":
 		return s.answer("200 OK"), true
 	case "STRU":
@@ -127,6 +133,36 @@ func (s *session) reply(format string, args ...any) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	_ = s.send([]byte(fmt.Sprintf(format, args...) + "\r\n")) // a client that is gone is noticed by run
+}
+
+// doOpts fixes the charset of file names by OPTS UTF8 ON (RFC 2640, and the draft that
+// clients follow); other options are the engine's.
+func (s *session) doOpts(c command) string {
+	option, value, _ := strings.Cut(strings.ToUpper(c.arg), " ")
+	switch {
+	case option != "UTF8" && option != "UTF-8":
+		return c.line()
+	case value == "" || value == "ON" || value == "NLST":
+		s.utf8 = true
+		s.fixCharset()
+		s.reply("200 File names are in UTF-8")
+	case value == "OFF":
+		s.utf8 = false
+		s.reply("200 File names are in whatever charset they come in")
+	default:
+		s.reply("501 Use OPTS UTF8 ON or OPTS UTF8 OFF")
+	}
+	return ""
+}
+
+// fixCharset tells the driver what OPTS UTF8 ON has said, which may come before the login.
+func (s *session) fixCharset() {
+	if !s.utf8 || s.files == nil {
+		return
+	}
+	if err := s.files.Names.Fix("UTF-8"); err != nil {
+		s.log.Warn("charset not fixed", "err", err)
+	}
 }
 
 func (s *session) answer(reply string) func(command) string {

@@ -79,7 +79,7 @@ func TestCommands(t *testing.T) {
 	c.put("226", `STOR a "quoted" name`, []byte("hello"))
 	const sha = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 	for _, test := range []struct{ want, command string }{
-		{"200", "NOOP"}, {"215", "SYST"}, {"211", "FEAT"}, {"211", "STAT"}, {"500", "NONSENSE"},
+		{"200", "NOOP"}, {"215", "SYST"}, {"211", "FEAT"}, {"211", "STAT"}, {"500", "NONSENSE"}, {"500", ""}, {"500", " x"},
 		{"200", "TYPE I"}, {"200", "STRU F"}, {"504", "STRU R"}, {"200", "MODE S"}, {"504", "MODE B"},
 		{"200", "ALLO 5"}, {"200", "ALLO 5 R 10"}, {"501", "ALLO x"}, {"501", "ALLO -1"},
 		{"501", "REST -1"}, {"501", "REST x"}, {"350", "REST 3"}, {"501", "SIZE"}, {"501", "DELE"},
