@@ -6,6 +6,8 @@ import (
 	"time"
 
 	ftpserver "github.com/fclairamb/ftpserverlib"
+
+	"github.com/spdscheme/spdserver/encoding"
 )
 
 // Site implements ftpserver.ClientDriverExtensionSite. It answers every SITE command, so
@@ -26,13 +28,26 @@ func (d *Driver) Site(param string) *ftpserver.AnswerCommand {
 func (d *Driver) site(verb, args string) (string, error) {
 	switch verb {
 	case "HELP":
-		return "SITE commands: HELP UTIME", nil
+		return "SITE commands: CHARSET HELP UTIME", nil
+	case "CHARSET":
+		return d.siteCharset(args)
 	case "UTIME":
 		return "Time set", d.siteUtime(args)
 	case "CHMOD", "CHOWN", "CHGRP", "UMASK", "SYMLINK":
 		return "", errNoModes
 	}
 	return "", errNoCommand
+}
+
+// siteCharset shows or sets the charset of the session's file names.
+func (d *Driver) siteCharset(charset string) (string, error) {
+	if charset != "" {
+		if err := d.Names.Fix(charset); err != nil {
+			return "", syntax("unknown charset; known are %s", strings.Join(encoding.Names(), " "))
+		}
+	}
+	name, _ := d.Names.Charset()
+	return "File names are in " + name, nil
 }
 
 // siteUtime reads both forms that clients send: "YYYYMMDDhhmm[ss] path", and

@@ -142,6 +142,7 @@ func (e *engineDriver) AuthUser(cc ftpserver.ClientContext, _, _ string) (ftpser
 		return nil, err
 	}
 	s.files = files
+	s.fixCharset()
 	return files, nil
 }
 

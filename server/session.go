@@ -48,6 +48,7 @@ type session struct {
 	account  *auth.User     // after login
 	files    *driver.Driver // after login
 	private  bool           // PROT P
+	utf8     bool           // OPTS UTF8 ON
 	replies  replyLines
 
 	user string // after login; guarded by server.mu

@@ -456,3 +456,20 @@ func TestManyConnections(t *testing.T) {
 		}
 	}
 }
+
+func TestCharset(t *testing.T) {
+	c := newRig(t, nil).login("alice")
+	c.do("200", "OPTS UTF8 ON")
+	c.do("200 File names are in UTF-8", "SITE CHARSET")
+	c.do("200", "SITE CHARSET GBK")
+	c.do("257", "MKD \xd6\xd0\xce\xc4") // 中文
+	if got := c.get("NLST"); got != "\xd6\xd0\xce\xc4\r\n" {
+		t.Errorf("in GBK: %q", got)
+	}
+	c.do("501", "SITE CHARSET klingon")
+	c.do("200", "OPTS UTF8 ON")
+	if got := c.get("NLST"); got != "中文\r\n" {
+		t.Errorf("in UTF-8: %q", got)
+	}
+	c.do("501", "OPTS UTF8 MAYBE")
+}
