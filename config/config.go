@@ -51,7 +51,7 @@ type TLS struct {
 type S3 struct {
 	Endpoint       string        `koanf:"endpoint"`        // URL: scheme, host and port
 	Region         string        `koanf:"region"`          // name the requests are signed for
-	AccessKey      Secret        `koanf:"access_key"`      // "" with an empty SecretKey: unsigned requests
+	AccessKey      Secret        `koanf:"access_key"`      // who we are
 	SecretKey      Secret        `koanf:"secret_key"`      //
 	Bucket         string        `koanf:"bucket"`          // bucket of accounts that name none
 	CreateBucket   bool          `koanf:"create_bucket"`   // create Bucket at the start if it is missing

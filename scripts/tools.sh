@@ -23,6 +23,7 @@ system() {
 	has lftp || want+=(lftp)
 	has curl || want+=(curl)
 	has openssl || want+=(openssl)
+	has python3 || want+=(python3) # for examples in the documentation
 	has gcc || want+=(gcc libc6-dev) # for the race detector
 	[ ${#want[@]} -eq 0 ] && return
 	if ! has apt-get; then

@@ -65,6 +65,9 @@ func New(cfg config.Config) (*App, error) {
 		budget:   buffer.NewBudget(int64(cfg.Transfer.Memory)),
 	}
 	a.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "spd_audit_dropped_total", Help: "Events that the audit trail has lost.",
+		}, func() float64 { return float64(a.audit.Dropped()) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -81,6 +84,9 @@ func New(cfg config.Config) (*App, error) {
 func validate(cfg config.Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
+	}
+	if cfg.S3.AccessKey == "" {
+		return config.Problems{{Key: "s3.access_key", Text: "is missing: write the store's access key, and s3.secret_key"}}
 	}
 	for hint := range strings.SplitSeq(cfg.FTP.CharsetHint, ",") {
 		if hint = strings.TrimSpace(hint); hint == "" {

@@ -88,7 +88,7 @@ func checkDatabase(ctx context.Context, cfg config.Config) (string, error) {
 func checkBucket(ctx context.Context, cfg config.Config) (string, error) {
 	client, err := newS3Client(cfg.S3, nil)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("s3: %w", err)
 	}
 	defer client.Close()
 	create := cfg.S3.CreateBucket
