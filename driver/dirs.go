@@ -89,7 +89,7 @@ func (d *Driver) RemoveDir(wire string) error {
 		if err := d.Store.Delete(d.ctx, n.dir()); err != nil {
 			return fmt.Errorf("remove directory: %w", err)
 		}
-		d.dirs.clear()
+		d.dirs.forget(n.dir())
 		d.dropTimes(d.ctx, n.dir())
 		return nil
 	})
