@@ -104,7 +104,7 @@ func ParsePrefix(s string) (string, error) {
 	}
 	for element := range strings.SplitSeq(strings.TrimSuffix(prefix, "/"), "/") {
 		if element == "" || element == "." || element == ".." {
-			return "", fmt.Errorf("prefix %q holds //, . or ..", s)
+			return "", fmt.Errorf("prefix %q holds // or . or .. as a name", s)
 		}
 	}
 	return prefix, nil

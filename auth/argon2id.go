@@ -119,7 +119,7 @@ func argonParam(s, name string, most uint64) (uint32, error) {
 	case n > most:
 		return 0, fmt.Errorf("argon2id parameter %s%d is over %d", name, n, most)
 	}
-	return uint32(n), nil //nolint:gosec // parsed with 32 bits
+	return uint32(n), nil
 }
 
 func within(n, least, most int) bool { return least <= n && n <= most }

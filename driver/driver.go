@@ -130,8 +130,7 @@ func (d *Driver) end(op Operation, err error) error {
 	op.Duration = time.Since(op.Started)
 	op.Err = err
 	told := d.reply(op.Verb, err)
-	var reply *Reply
-	if errors.As(told, &reply) {
+	if reply, ok := errors.AsType[*Reply](told); ok {
 		op.Told = reply.Text
 	}
 	if d.Report != nil {

@@ -120,8 +120,7 @@ func (d *Driver) reply(verb string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var already *Reply
-	if errors.As(err, &already) {
+	if _, ok := errors.AsType[*Reply](err); ok {
 		return err
 	}
 	for _, t := range translations() {

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -125,7 +126,7 @@ func shout(t *testing.T, addr string, data []byte) {
 		_ = conn.(*net.TCPConn).CloseWrite()
 	})
 	if _, err := io.Copy(io.Discard, conn); err != nil {
-		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 			t.Error("the node keeps a connection on which nothing will come")
 		}
 	}

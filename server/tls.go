@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -79,13 +80,13 @@ func (c *certificate) loadAs(stamp string) error {
 
 // filesStamp changes when one of the files does.
 func (c *certificate) filesStamp() (string, error) {
-	stamp := ""
+	var stamp strings.Builder
 	for _, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)
 		if err != nil {
 			return "", fmt.Errorf("read certificate: %w", err)
 		}
-		stamp += fmt.Sprintf("%d %d;", info.ModTime().UnixNano(), info.Size())
+		fmt.Fprintf(&stamp, "%d %d;", info.ModTime().UnixNano(), info.Size())
 	}
-	return stamp, nil
+	return stamp.String(), nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -81,13 +80,4 @@ func defaultBucket(load func() (config.Config, error)) string {
 		return "" // openAccounts reports it
 	}
 	return cfg.S3.Bucket
-}
-
-// version is what the build was made from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown"
-	}
-	return info.Main.Version
 }

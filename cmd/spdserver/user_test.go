@@ -126,7 +126,7 @@ func TestUserAdd(t *testing.T) {
 	if stored := c.account("alice").Password; !strings.HasPrefix(stored, "$argon2id$") {
 		t.Errorf("stored as %q", stored)
 	}
-	c.fails("exists already", "add", "alice", "--password", "other")
+	_ = c.fails("exists already", "add", "alice", "--password", "other")
 	if c.login("alice", "hunter2") != auth.ReadWrite || c.login("alice", "other") != 0 {
 		t.Error("alice has the wrong password")
 	}
@@ -182,7 +182,7 @@ func TestUserAddRefuses(t *testing.T) {
 		{"quota-bytes", "add", "alice", "--password", "hunter2", "--quota-bytes", "much"},
 		{"users.quota_files of alice", "add", "alice", "--password", "hunter2", "--quota-files", "-1"},
 	} {
-		c.fails(args[0], args[1:]...)
+		_ = c.fails(args[0], args[1:]...)
 	}
 	if out := c.ok("list", "--json"); strings.TrimSpace(out) != "[]" {
 		t.Errorf("accounts: %s", out)
@@ -226,14 +226,14 @@ func TestUserSet(t *testing.T) {
 	}
 	c.expect(want)
 
-	c.fails("no account bob", "set", "bob", "--status", "active")
+	_ = c.fails("no account bob", "set", "bob", "--status", "active")
 	err := c.fails("nothing to change", "set", "alice")
 	if _, ok := errors.AsType[usageError](err); !ok {
 		t.Errorf("%T is no usageError", err)
 	}
-	c.fails("permission", "set", "alice", "--permissions", "")
-	c.fails("status", "set", "alice", "--status", "")
-	c.fails("bucket", "set", "alice", "--bucket", "")
+	_ = c.fails("permission", "set", "alice", "--permissions", "")
+	_ = c.fails("status", "set", "alice", "--status", "")
+	_ = c.fails("bucket", "set", "alice", "--bucket", "")
 	c.expect(want)
 }
 
@@ -249,9 +249,9 @@ func TestUserPasswd(t *testing.T) {
 	if c.login("alice", "new") != auth.ReadWrite || c.login("alice", "look") != auth.ReadOnly {
 		t.Error("the read-only password was not set, or the main one changed")
 	}
-	c.fails("use --password-stdin", "passwd", "alice")
-	c.fails("no account bob", "passwd", "bob")
-	c.fails("no account bob", "passwd", "bob", "--password", "hunter2")
+	_ = c.fails("use --password-stdin", "passwd", "alice")
+	_ = c.fails("no account bob", "passwd", "bob")
+	_ = c.fails("no account bob", "passwd", "bob", "--password", "hunter2")
 }
 
 func TestUserListAndShow(t *testing.T) {
@@ -293,7 +293,7 @@ bob    spd     bob/    rw           active  10GiB  2099-12-31 00:00:00Z  -
 	if !strings.Contains(c.ok("show", "bob"), "ro_password    not set") {
 		t.Error("bob's read-only password counts as set")
 	}
-	c.fails("no account Alice", "show", "Alice")
+	_ = c.fails("no account Alice", "show", "Alice")
 }
 
 func TestUserDel(t *testing.T) {
@@ -302,8 +302,8 @@ func TestUserDel(t *testing.T) {
 	if out := c.ok("del", "alice"); !strings.Contains(out, `Its files are not: they stay in bucket spd under "alice/"`) {
 		t.Errorf("output: %s", out)
 	}
-	c.fails("no account alice", "del", "alice")
-	c.fails("no account alice", "show", "alice")
+	_ = c.fails("no account alice", "del", "alice")
+	_ = c.fails("no account alice", "show", "alice")
 }
 
 // What is printed cannot move the terminal's cursor.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -58,7 +59,7 @@ func (c *FTPClient) use(conn net.Conn) { c.Conn, c.in = conn, bufio.NewReader(co
 func (c *FTPClient) StartTLS() tls.ConnectionState {
 	c.t.Helper()
 	c.Do("234", "AUTH TLS")
-	conn := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // of the test itself
+	conn := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
 	if err := conn.Handshake(); err != nil {
 		c.t.Fatal(err)
 	}
@@ -107,21 +108,22 @@ func (c *FTPClient) expect(want, command string) string {
 // reply reads one reply, of any number of lines (RFC 959, 4.2).
 func (c *FTPClient) reply() (string, error) {
 	first, err := c.in.ReadString('\n')
-	all := first
+	var all strings.Builder
+	all.WriteString(first)
 	if len(first) > 3 && first[3] == '-' {
 		for line := ""; err == nil && !strings.HasPrefix(line, first[:3]+" "); {
 			line, err = c.in.ReadString('\n')
-			all += line
+			all.WriteString(line)
 		}
 	}
-	return strings.TrimSuffix(all, "\r\n"), err
+	return strings.TrimSuffix(all.String(), "\r\n"), err
 }
 
 // Closed expects the server to close the connection without another reply.
 func (c *FTPClient) Closed() {
 	c.t.Helper()
 	rest, err := io.ReadAll(c.in)
-	if timeout, ok := err.(net.Error); len(rest) > 0 || ok && timeout.Timeout() {
+	if timeout, ok := errors.AsType[net.Error](err); len(rest) > 0 || ok && timeout.Timeout() {
 		c.t.Fatalf("connection not closed: %q, %v", rest, err)
 	}
 }

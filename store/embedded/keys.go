@@ -34,7 +34,7 @@ func loadKeys(path string) (keys, error) {
 
 // saveKeys writes the file whole or not at all.
 func saveKeys(path string, k keys) error {
-	data, err := json.Marshal(k)
+	data, err := json.Marshal(k) //nolint:gosec // this is where the keys are kept, with mode 0600
 	if err != nil {
 		return fmt.Errorf("save keys: %w", err)
 	}

@@ -20,8 +20,7 @@ func translate(ctx context.Context, op string, err error) error {
 	if ended := ctx.Err(); errors.Is(ended, context.Canceled) {
 		return fmt.Errorf("%s: %w", op, ended)
 	}
-	var body *bodyError
-	if errors.As(err, &body) {
+	if body, ok := errors.AsType[*bodyError](err); ok {
 		return fmt.Errorf("%s: %w", op, body)
 	}
 	kind := kindOf(err)
