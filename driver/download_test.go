@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -33,9 +34,15 @@ func TestRetrieveRefused(t *testing.T) {
 	s := newSession(t)
 	s.must(s.mkd("dir"))
 	s.plant("alice/implied/f", "x")
-	for _, path := range []string{"dir", "implied", "/", "missing", "implied/f/g"} {
+	for path, why := range map[string]string{
+		"dir": "Is a directory", "implied": "Is a directory", "/": "Is a directory",
+		"missing": "No such file", "implied/f/g": "No such file",
+	} {
 		_, err := s.retr(path)
 		s.mustFail(550, err)
+		if !strings.Contains(err.Error(), why) {
+			t.Errorf("RETR %s: %q, want %q", path, err, why)
+		}
 	}
 }
 
@@ -108,6 +115,28 @@ func TestFileReplacedWhileDownloading(t *testing.T) {
 				t.Errorf("got %s", short(got))
 			}
 		})
+	}
+}
+
+// A large file comes in several requests, all for the same version.
+func TestLargeDownload(t *testing.T) {
+	s := newSession(t)
+	data := content(buffer.FirstRange + partSize)
+	s.plant("alice/file", data)
+	s.holds("file", data)
+	got, err := s.rest(partSize - 1).retr("file")
+	if err != nil || got != data[partSize-1:] {
+		t.Errorf("from the middle: %s, %v", short(got), err)
+	}
+
+	s.faults.Body = func(body io.ReadCloser) io.ReadCloser {
+		s.plant("alice/file", strings.Repeat("n", len(data)))
+		return body
+	}
+	got, err = s.retr("file")
+	s.mustFail(450, err)
+	if got != data[:buffer.FirstRange] {
+		t.Errorf("got %s of the old file", short(got))
 	}
 }
 

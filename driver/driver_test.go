@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
+	"github.com/spdscheme/spdserver/store"
 )
 
 // deed is something a user may want to do, and the rights that it takes.
@@ -133,6 +135,16 @@ func TestReport(t *testing.T) {
 		if op.Started.IsZero() || time.Since(op.Started) > time.Minute || op.Duration <= 0 {
 			t.Errorf("%s began %v and took %v", op.Verb, op.Started, op.Duration)
 		}
+	}
+}
+
+// ftpserverlib tells a file of every error as one of the data connection.
+func TestReportTellsTheFirstError(t *testing.T) {
+	s := newSession(t)
+	s.fail("PutPart", "", store.ErrFull)
+	s.mustFail(452, s.stor("file", content(4*partSize)))
+	if op := s.done[0]; !errors.Is(op.Err, store.ErrFull) || strings.Contains(op.Err.Error(), "data connection") {
+		t.Errorf("reported: %v", op.Err)
 	}
 }
 

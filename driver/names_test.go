@@ -24,7 +24,7 @@ func wireNames() []string {
 
 func TestNames(t *testing.T) {
 	s := newSession(t)
-	for _, dir := range []string{"/", "/dir", "/dir/中 文"} {
+	for _, dir := range []string{"/", "/中 文"} {
 		if dir != "/" {
 			s.must(s.mkd(dir))
 		}
@@ -121,6 +121,7 @@ func TestNamesRefused(t *testing.T) {
 	s.must(s.mkd("dir"))
 	s.put("file", "x")
 	before := s.objects()
+	s.requests.take()
 	for _, name := range []string{
 		strings.Repeat("a", 256), strings.Repeat("中", 85) + "x", "dir/" + strings.Repeat("b", 256), strings.Repeat("c", 256) + "/x",
 		"nul\x00", "cr\r", "lf\n", "crlf\r\nDELE file", "mark\x01550 x\x01", "dir/\x00/x",
@@ -129,12 +130,15 @@ func TestNamesRefused(t *testing.T) {
 		s.mustFail(553, s.stor(name, "x"))
 		s.mustFail(553, s.appe(name, "x"))
 		s.mustFail(553, s.mkd(name))
-		s.mustFail(553, s.rename("file", name))
-		s.mustFail(553, s.rename("dir", name))
+		s.mustFail(553, s.rnto("file", name))
+		s.mustFail(553, s.rnto("dir", name))
 		s.mustFail(553, s.dele(name))
 		s.mustFail(553, s.cwd(name))
 		_, err := s.list("LIST", name)
 		s.mustFail(553, err)
+	}
+	if seen := s.requests.take(); len(seen) > 0 { // stores differ in what they refuse
+		t.Errorf("requests %v", seen)
 	}
 	s.unchanged(before)
 }

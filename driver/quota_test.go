@@ -81,6 +81,18 @@ func TestQuotaOfLargeFiles(t *testing.T) {
 	s.uses(4*partSize, 1)
 }
 
+func TestQuotaOfFiles(t *testing.T) {
+	s := loginWithQuota(t, 0, 2)
+	s.hasRoom(store.MaxObjectSize)
+	s.put("a", content(100))
+	s.put("b", content(3*partSize))
+	s.mustFail(552, s.stor("c", ""))
+	s.put("b", content(100))
+	s.must(s.rename("a", "b"))
+	s.put("c", "")
+	s.uses(100, 2)
+}
+
 // What was there before there was a quota is counted when it first matters.
 func TestQuotaFirstCount(t *testing.T) {
 	s := loginWithQuota(t, 100, 4)

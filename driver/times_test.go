@@ -42,6 +42,7 @@ func (s *session) isNew(p string) {
 	if age := time.Since(got); err != nil || age < -2*time.Hour || age > time.Minute {
 		s.t.Errorf("MDTM %s: %v, %v", p, got, err)
 	}
+	s.hasTime(p, got)
 }
 
 func TestTimes(t *testing.T) {
@@ -70,14 +71,14 @@ func TestTimes(t *testing.T) {
 func TestNewDirectoryHasItsTime(t *testing.T) {
 	s := newSession(t)
 	s.must(s.mkd("dir"))
-	s.isNew("dir")
-	got, err := s.mdtm("dir")
-	s.must(err)
-	s.hasTime("dir", got) // the listing, which sees only a prefix, knows it too
+	s.isNew("dir") // also in the listing, which sees only a prefix
 	s.must(s.mfmt("dir", someTime()))
 	s.must(s.rmd("dir"))
 	s.must(s.mkd("dir"))
 	s.isNew("dir")
+	s.must(s.rmd("dir"))
+	s.plant("alice/dir/f", "x") // made anew by another program
+	s.hasTime("dir", time.Unix(0, 0))
 }
 
 // A time is that of the file it was set for.
