@@ -131,6 +131,9 @@ func TestStoreAwayMeansTryAgain(t *testing.T) {
 	s.fail("Put", "", away)
 	s.mustFail(451, s.mkd("new"))
 	s.mustFail(451, s.dele("dir/file")) // dir would vanish
+	s.plant("alice/implied/sub/", "")
+	s.mustFail(451, s.rmd("implied/sub"))
+	s.isDir("implied", "sub/")
 	s.fail("Delete", "", away)
 	s.mustFail(451, s.dele("dir/file"))
 	s.faults.Before = nil

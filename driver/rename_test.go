@@ -292,3 +292,16 @@ func TestTimesSurviveRename(t *testing.T) {
 		})
 	}
 }
+
+// The time is worth no more than the file.
+func TestRenameThoughTheTimeIsLost(t *testing.T) {
+	s := newSession(t)
+	s.faults.Store = s.bucket // whose Copy tells no time
+	s.put("a", "x")
+	s.fail("Stat", "alice/b", store.Unavailable(context.DeadlineExceeded))
+	s.must(s.rename("a", "b"))
+	s.faults.Before = nil
+	s.holds("b", "x")
+	s.missing("a")
+	s.isNew("b")
+}

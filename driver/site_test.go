@@ -37,6 +37,24 @@ func TestSite(t *testing.T) {
 	s.isDir("/", "dir/")
 }
 
+func TestSiteCharset(t *testing.T) {
+	s := newSession(t)
+	for _, c := range []struct {
+		param string
+		code  int
+		text  string
+	}{
+		{"CHARSET", 200, "UTF-8"}, {"CHARSET gb18030", 200, "GB18030"}, {"CHARSET KLINGON", 501, "GB18030"}, {"CHARSET", 200, "GB18030"},
+	} {
+		if answer := s.driver.Site(c.param); answer.Code != c.code || !strings.Contains(answer.Message, c.text) {
+			t.Errorf("SITE %s: %+v, want %d %s", c.param, answer, c.code, c.text)
+		}
+	}
+	s.put("\xd6\xd0", "x")
+	s.unchanged(map[string]string{"alice/中": "x"})
+	s.isDir("/", "\xd6\xd0")
+}
+
 func TestSiteUtime(t *testing.T) {
 	s := newSession(t)
 	s.must(s.mkd("dir"))
