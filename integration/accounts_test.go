@@ -12,6 +12,7 @@ import (
 
 // An account made by hand, as the documentation says.
 func TestAccountInsertedBySQL(t *testing.T) {
+	t.Parallel()
 	s := spdtest.Start(t, spdtest.Options{Servers: servers, Config: map[string]string{"s3.bucket": "spd"}})
 	s.SQL(`INSERT INTO users (username, password, bucket, prefix, permissions, status) VALUES ('alice', '{plain}secret', 'spd', 'alice/', 'rw', 'active')`)
 	for range 2 {
@@ -32,6 +33,7 @@ func TestAccountInsertedBySQL(t *testing.T) {
 }
 
 func TestAccountsThatMayNot(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	try := func(want int) {
 		t.Helper()
@@ -71,6 +73,7 @@ func TestAccountsThatMayNot(t *testing.T) {
 }
 
 func TestSecondPasswordIsReadOnly(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	if out, code := s.Run("user", "passwd", "alice", "--ro-password", "look"); code != 0 {
 		t.Fatalf("user passwd: exit code %d\n%s", code, out)
@@ -99,6 +102,7 @@ func TestSecondPasswordIsReadOnly(t *testing.T) {
 }
 
 func TestUsersNeverSeeEachOther(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	s.AddUser("bob", "hidden")
 	s.AddUser("ali", "short") // a name that is the beginning of another
@@ -132,6 +136,7 @@ func TestUsersNeverSeeEachOther(t *testing.T) {
 }
 
 func TestTenNodesOnAnEmptyDatabase(t *testing.T) {
+	t.Parallel()
 	dsn := servers.Database.NewDatabase()
 	nodes := make([]*spdtest.SPD, 10)
 	for i := range nodes {

@@ -10,11 +10,13 @@ import (
 )
 
 func TestCurl(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	curlCommands(t, s.URL())
 }
 
 func TestCurlOverIPv6(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{Config: map[string]string{"ftp.listen": "[::1]:0"}})
 	curlCommands(t, s.URL())
 }

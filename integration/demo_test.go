@@ -17,6 +17,7 @@ import (
 var demoFlags = []string{"-u", "demo:demo"}
 
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	demo := spdtest.NewDemo(t, filepath.Join(t.TempDir(), "fresh", "folder"))
 	demo.Start()
 	for _, want := range []string{"User      demo", "Password  demo", demo.Dir, "curl -T", "lftp -u demo,demo", demo.URL()} {
@@ -46,6 +47,7 @@ func TestDemo(t *testing.T) {
 
 // Killed while files come in: those that were acknowledged are there after a restart.
 func TestDemoKilledInMidUpload(t *testing.T) {
+	t.Parallel()
 	demo := spdtest.NewDemo(t, t.TempDir())
 	demo.Start()
 	for round := range 3 {
@@ -74,6 +76,7 @@ func TestDemoKilledInMidUpload(t *testing.T) {
 }
 
 func TestDemoPortIsTaken(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +99,7 @@ func TestDemoPortIsTaken(t *testing.T) {
 
 // A full disk refuses uploads, and harms nothing that is there.
 func TestDemoDiskIsFull(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
 		t.Fatalf("mount a small disk: %v (this test needs root)", err)

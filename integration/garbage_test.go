@@ -18,6 +18,7 @@ import (
 // What scanners, broken clients and attackers send. Afterwards the node serves on, and
 // holds no more goroutines and files than before.
 func TestGarbage(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{TLS: true})
 	use := func() {
 		c := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")

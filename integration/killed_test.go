@@ -12,6 +12,7 @@ import (
 
 // A client that is killed in mid-upload closes its connections as one does that is done.
 func TestKilledClientPublishesNothing(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{TLS: true})
 	old := write(t, filepath.Join(t.TempDir(), "old"), []byte("old content"))
 	for _, test := range []struct {
@@ -69,6 +70,7 @@ func killInUpload(t *testing.T, s *spdtest.SPD, size int, args ...string) {
 
 // A node that is killed loses what it was being sent, and nothing else.
 func TestKilledNodePublishesNothing(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	old := write(t, filepath.Join(t.TempDir(), "old"), []byte("old content"))
 	curl(t, "-T", old, s.URL()+"/old")

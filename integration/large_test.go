@@ -15,6 +15,7 @@ import (
 // A file of 1 GiB, which is nowhere but in the store: neither in memory nor in a temporary
 // file.
 func TestOneGiB(t *testing.T) {
+	t.Parallel()
 	const size = 1 << 30
 	s := start(t, spdtest.Options{})
 

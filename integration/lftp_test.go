@@ -11,6 +11,7 @@ import (
 )
 
 func TestLftp(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	dir := t.TempDir()
 	whole := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
@@ -73,6 +74,7 @@ mv a/b "a/moved dir"
 
 // Names that programs like to trip over, as files and as directories, byte for byte.
 func TestLftpMirrorsOddNames(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	source := filepath.Join(t.TempDir(), "source")
 	for i, name := range oddNames() {

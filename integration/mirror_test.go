@@ -12,6 +12,7 @@ import (
 
 // The sources of Go's standard library: ten thousand files in a thousand directories.
 func TestMirrorOfTenThousandFiles(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	source := goSources(t)
 	files, _ := countFiles(t, source)
@@ -24,6 +25,7 @@ func TestMirrorOfTenThousandFiles(t *testing.T) {
 
 // The same with every kind of FTPS, on less.
 func TestMirrorOverTLS(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{TLS: true, Config: map[string]string{"tls.required": "true"}})
 	source := filepath.Join(goSources(t), "encoding")
 	const always = "set ftp:ssl-allow true; set ftp:ssl-force true; set ftp:ssl-protect-data true\n"

@@ -11,6 +11,7 @@ import (
 
 // What an operator gets wrong is said by check and by serve: which key, and what to do.
 func TestMistakes(t *testing.T) {
+	t.Parallel()
 	minio := servers.S3
 	for _, test := range []struct {
 		name   string
@@ -78,6 +79,7 @@ func noSecrets(t *testing.T, what, out string) {
 }
 
 func TestCheckOfWhatIsRight(t *testing.T) {
+	t.Parallel()
 	s := spdtest.Configure(t, spdtest.Options{Servers: servers, TLS: true})
 	for _, want := range []string{"serve will make bucket", "exists"} {
 		out, code := s.Run("check")
@@ -93,6 +95,7 @@ func TestCheckOfWhatIsRight(t *testing.T) {
 }
 
 func TestEveryMistakeOfTheFileIsListed(t *testing.T) {
+	t.Parallel()
 	s := spdtest.Configure(t, spdtest.Options{Servers: servers})
 	write(t, s.ConfigFile, []byte(`
 ftp:
@@ -142,6 +145,7 @@ database: {dsn: "postgres://spd:spdpass@localhost/spd"}
 }
 
 func TestWrongCommandLine(t *testing.T) {
+	t.Parallel()
 	s := spdtest.Configure(t, spdtest.Options{Servers: servers})
 	for _, args := range [][]string{{"serve", "--nonsense"}, {"nonsense"}, {"serve", "too", "many"}, {"user", "nonsense"}, {"user", "add"}} {
 		if out, code := s.Run(args...); code != 2 || out == "" {
@@ -151,6 +155,7 @@ func TestWrongCommandLine(t *testing.T) {
 }
 
 func TestPortIsTaken(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -139,6 +139,7 @@ func send(t *testing.T, w io.Writer, data string) {
 }
 
 func TestDatabaseGoesAwayAndComesBack(t *testing.T) {
+	t.Parallel()
 	database := spdtest.MariaDB(t)
 	shared := spdtest.Servers{S3: servers.S3, Database: database}
 	s := spdtest.Start(t, spdtest.Options{Servers: shared})
@@ -178,6 +179,7 @@ func TestDatabaseGoesAwayAndComesBack(t *testing.T) {
 // A database that hangs costs new logins half a minute at most, and running sessions none
 // of their transfers.
 func TestDatabaseHangs(t *testing.T) {
+	t.Parallel()
 	_, after, _ := strings.Cut(servers.Database.NewDatabase(), "@")
 	addr, name, _ := strings.Cut(after, "/")
 	proxy := spdtest.NewProxy(t, addr)
@@ -200,6 +202,7 @@ func TestDatabaseHangs(t *testing.T) {
 }
 
 func TestServeWaitsForStoreAndDatabase(t *testing.T) {
+	t.Parallel()
 	_, after, _ := strings.Cut(servers.Database.NewDatabase(), "@")
 	addr, name, _ := strings.Cut(after, "/")
 	database := spdtest.NewProxy(t, addr)
@@ -229,6 +232,7 @@ func TestServeWaitsForStoreAndDatabase(t *testing.T) {
 
 // Who stops a node that waits does not wait for it.
 func TestStopWhileWaiting(t *testing.T) {
+	t.Parallel()
 	for _, which := range []string{"database.dsn", "s3.endpoint"} {
 		t.Run(which, func(t *testing.T) {
 			nobody := spdtest.FreeAddr(t)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestTransfersFinishBeforeTheEnd(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{})
 	idle := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
 	busy := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
@@ -49,6 +50,7 @@ func TestTransfersFinishBeforeTheEnd(t *testing.T) {
 }
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{Config: map[string]string{"ftp.drain_timeout": "1h"}})
 	c := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
 	c.Passive()
@@ -62,6 +64,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 }
 
 func TestDrainTimeout(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{Config: map[string]string{"ftp.drain_timeout": "100ms"}})
 	c := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
 	send(t, c.Passive(), "half a file")

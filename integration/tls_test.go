@@ -9,6 +9,7 @@ import (
 )
 
 func TestTLSVersions(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{TLS: true})
 	strict := start(t, spdtest.Options{TLS: true, Config: map[string]string{"tls.min_version": "1.3"}})
 	file := write(t, filepath.Join(t.TempDir(), "f"), []byte(strings.Repeat("content\n", 100_000)))
@@ -52,6 +53,7 @@ func TestTLSVersions(t *testing.T) {
 }
 
 func TestTLSRequired(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{TLS: true, Config: map[string]string{"tls.required": "true"}})
 	if r := tryCurl(t, s.URL()+"/"); r.code != 67 { // CURLE_LOGIN_DENIED
 		t.Errorf("plain login: exit code %d\n%s", r.code, r.stderr)
@@ -77,6 +79,7 @@ func TestTLSRequired(t *testing.T) {
 }
 
 func TestCertificateIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := start(t, spdtest.Options{TLS: true})
 	serial := func() string {
 		c := spdtest.DialFTP(t, s.Addr())
