@@ -302,7 +302,9 @@ func listen(key, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s: port of %s is already in use: stop the other program or set %s to another port", key, address, key)
+		_, port, _ := net.SplitHostPort(address) // it was good enough to listen on
+		return nil, fmt.Errorf("%s: port %s is already in use (%s): stop the other program, or choose another port with %s",
+			key, port, address, key)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("%s: no permission to listen on %s: run with CAP_NET_BIND_SERVICE or set a port above 1023", key, address)
 	case err != nil:
