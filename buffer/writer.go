@@ -29,6 +29,9 @@ type Options struct {
 	InFlight  int   // parts handed to the sink at a time, at most
 	FirstPart int   // number of the first part; parts before it are there already
 	MaxParts  int   // highest part number
+	// Receiving ends when nothing more is to be received; nil: with the Writer's context.
+	// What has been received is still handed over.
+	Receiving context.Context
 }
 
 // growEvery is after how many parts the part size doubles, as far as the budget allows:
@@ -60,6 +63,9 @@ func NewWriter(ctx context.Context, budget *Budget, sink PartSink, opts Options)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(opts.InFlight, 1))
 	opts.FirstPart = max(opts.FirstPart, 1)
+	if opts.Receiving == nil {
+		opts.Receiving = ctx
+	}
 	opts.PartSize = min(opts.PartSize, budget.LargestPart())
 	return &Writer{ctx: ctx, cancel: cancel, budget: budget, sink: sink, opts: opts, group: group, next: opts.FirstPart}
 }
@@ -114,7 +120,7 @@ func (w *Writer) space() ([]byte, error) {
 	}
 	switch {
 	case w.current == nil && w.next == w.opts.FirstPart && w.opts.PartSize > SmallBlock:
-		return w.start(w.budget.small(w.ctx))
+		return w.start(w.budget.small(w.opts.Receiving))
 	case w.current == nil:
 		return w.startPart()
 	case w.filled == int64(len(w.current.bytes)): // only a small block is ever left full
@@ -128,12 +134,12 @@ func (w *Writer) startPart() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.start(w.budget.part(w.ctx, size))
+	return w.start(w.budget.part(w.opts.Receiving, size))
 }
 
 func (w *Writer) start(b *block, err error) ([]byte, error) {
 	if err != nil {
-		return nil, w.causeOr(err)
+		return nil, err
 	}
 	w.current, w.filled = b, 0
 	return b.bytes, nil
@@ -146,9 +152,9 @@ func (w *Writer) grow() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	part, err := w.budget.part(w.ctx, size)
+	part, err := w.budget.part(w.opts.Receiving, size)
 	if err != nil {
-		return nil, w.causeOr(err)
+		return nil, err
 	}
 	copy(part.bytes, small.bytes)
 	small.release()
@@ -232,6 +238,18 @@ func (w *Writer) putWhole() error {
 	return w.sink.PutWhole(w.ctx, bytes.NewReader(body), int64(len(body)))
 }
 
+// Flush hands over what is left, if that is at least enough for a part that others can
+// follow, and waits for all parts; an error means that some were not taken. It takes the
+// place of Close when no more is to come, though more was expected.
+func (w *Writer) Flush(enough int64) {
+	if w.ctx.Err() == nil && w.filled >= enough {
+		_ = w.send() // the sink knows what it has taken
+	}
+	_ = w.group.Wait() // likewise
+	w.cancel(nil)
+	w.drop()
+}
+
 // Abort stops at once: parts in flight are cancelled and waited for.
 func (w *Writer) Abort() {
 	w.cancel(context.Canceled)
@@ -246,10 +264,3 @@ func (w *Writer) drop() {
 
 // cause is why the writer's context ended: the first failed part, if one failed.
 func (w *Writer) cause() error { return context.Cause(w.ctx) }
-
-func (w *Writer) causeOr(err error) error {
-	if w.ctx.Err() != nil {
-		return w.cause()
-	}
-	return err
-}

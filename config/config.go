@@ -15,6 +15,7 @@ type Config struct {
 	S3       S3       `koanf:"s3"`
 	Database Database `koanf:"database"`
 	Transfer Transfer `koanf:"transfer"`
+	Upload   Upload   `koanf:"upload"`
 	Admin    Admin    `koanf:"admin"`
 	Log      Log      `koanf:"log"`
 	Audit    Audit    `koanf:"audit"`
@@ -74,6 +75,11 @@ type Transfer struct {
 	RetryFor      time.Duration `koanf:"retry_for"`       // how long a failing S3 request is tried again; 0: never
 }
 
+// Upload is what becomes of uploads that break off.
+type Upload struct {
+	Keep time.Duration `koanf:"keep"` // how long an interrupted upload can be resumed
+}
+
 // Admin is the HTTP listener for probes, metrics and the status page.
 type Admin struct {
 	Listen string `koanf:"listen"` // address; "": none
@@ -123,7 +129,8 @@ func Default() Config {
 			Memory:        512 * MiB,
 			RetryFor:      30 * time.Second,
 		},
-		Admin: Admin{Listen: "127.0.0.1:8021"},
-		Log:   Log{Level: "info", Format: "json"},
+		Upload: Upload{Keep: 24 * time.Hour},
+		Admin:  Admin{Listen: "127.0.0.1:8021"},
+		Log:    Log{Level: "info", Format: "json"},
 	}
 }

@@ -38,6 +38,7 @@ func (c Config) check() Problems {
 	ck.s3(c.S3)
 	ck.dsn(c.Database.DSN)
 	ck.transfer(c.Transfer)
+	ck.upload(c.Upload)
 	ck.address("admin.listen", c.Admin.Listen, true)
 	ck.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	ck.oneOf("log.format", c.Log.Format, "json", "text")
@@ -95,6 +96,10 @@ func (ck *checker) transfer(t Transfer) {
 	ck.require(t.Memory/2 >= t.PartSize, "transfer.memory",
 		"%s is too little for transfer.part_size %s: write twice that or more", t.Memory, t.PartSize)
 	ck.notNegative("transfer.retry_for", int64(t.RetryFor))
+}
+
+func (ck *checker) upload(u Upload) {
+	ck.positive("upload.keep", u.Keep)
 }
 
 // endpoint wants scheme, host and port. A user in it would end up in logs.

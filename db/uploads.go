@@ -8,47 +8,103 @@ import (
 	"github.com/spdscheme/spdserver/upload"
 )
 
+const uploadColumns = "bucket, object_key, upload_id, owner, node, holder, part_size, started, lease"
+
 // Begin implements upload.Journal. A record that is there already is replaced, so a Begin
 // whose answer was lost can be repeated.
 func (d *DB) Begin(ctx context.Context, r upload.Record) error {
-	_, err := d.exec(ctx, `INSERT INTO uploads (bucket, object_key, upload_id, owner, node, part_size, started)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`+
-		d.dialect.upsert([]string{"bucket", "object_key", "upload_id"}, []string{"owner", "node", "part_size", "started"}),
-		r.Bucket, r.Key, r.ID, r.Owner, r.Node, r.PartSize, micros(r.Started))
+	_, err := d.exec(ctx, "INSERT INTO uploads ("+uploadColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"+
+		d.dialect.upsert([]string{"bucket", "object_key", "upload_id"},
+			[]string{"owner", "node", "holder", "part_size", "started", "lease"}),
+		r.Bucket, r.Key, r.ID, r.Owner, r.Node, r.Holder, r.PartSize, micros(r.Started), micros(r.Lease))
 	if err != nil {
 		return fmt.Errorf("record upload: %w", err)
 	}
 	return nil
 }
 
+// ofUpload selects one record.
+const ofUpload = " WHERE bucket = ? AND object_key = ? AND upload_id = ?"
+
+// Take implements upload.Journal.
+func (d *DB) Take(ctx context.Context, r upload.Record) error {
+	n, err := d.exec(ctx, "UPDATE uploads SET node = ?, holder = ?, lease = ?"+ofUpload,
+		r.Node, r.Holder, micros(r.Lease), r.Bucket, r.Key, r.ID)
+	return held("take upload over", n, err)
+}
+
+// Hold implements upload.Journal.
+func (d *DB) Hold(ctx context.Context, r upload.Record) error {
+	n, err := d.exec(ctx, "UPDATE uploads SET lease = ?"+ofUpload+" AND holder = ?",
+		micros(r.Lease), r.Bucket, r.Key, r.ID, r.Holder)
+	return held("hold upload", n, err)
+}
+
+// held tells whether the record that was to be changed was there.
+func held(what string, found int64, err error) error {
+	if err == nil && found == 0 {
+		err = upload.ErrTaken
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// Release implements upload.Journal.
+func (d *DB) Release(ctx context.Context, r upload.Record) error {
+	_, err := d.exec(ctx, "UPDATE uploads SET holder = '', lease = ?"+ofUpload+" AND holder = ?",
+		micros(r.Lease), r.Bucket, r.Key, r.ID, r.Holder)
+	if err != nil {
+		return fmt.Errorf("release upload: %w", err)
+	}
+	return nil
+}
+
 // End implements upload.Journal.
 func (d *DB) End(ctx context.Context, bucket, key, id string) error {
-	_, err := d.exec(ctx, "DELETE FROM uploads WHERE bucket = ? AND object_key = ? AND upload_id = ?", bucket, key, id)
-	if err != nil {
+	if _, err := d.exec(ctx, "DELETE FROM uploads"+ofUpload, bucket, key, id); err != nil {
 		return fmt.Errorf("remove record of upload: %w", err)
 	}
 	return nil
 }
 
-// Unfinished implements upload.Journal.
-func (d *DB) Unfinished(ctx context.Context, before time.Time) ([]upload.Record, error) {
+// Of implements upload.Journal.
+func (d *DB) Of(ctx context.Context, bucket, owner string) ([]upload.Record, error) {
+	return d.uploads(ctx, "owner = ? AND bucket = ? ORDER BY started DESC, object_key, upload_id", owner, bucket)
+}
+
+// Expired implements upload.Journal.
+func (d *DB) Expired(ctx context.Context, before time.Time) ([]upload.Record, error) {
+	return d.uploads(ctx, "lease < ? ORDER BY lease, bucket, object_key, upload_id", micros(before))
+}
+
+// Known implements upload.Journal.
+func (d *DB) Known(ctx context.Context, bucket, key, id string) (bool, error) {
+	records, err := d.uploads(ctx, "bucket = ? AND object_key = ? AND upload_id = ?", bucket, key, id)
+	return len(records) > 0, err
+}
+
+func (d *DB) uploads(ctx context.Context, where string, args ...any) ([]upload.Record, error) {
 	var records []upload.Record
 	err := d.query(ctx, func(scan func(...any) error) error {
 		var r upload.Record
-		var started string
-		err := scan(&r.Bucket, &r.Key, &r.ID, &r.Owner, &r.Node, &r.PartSize, &started)
+		var started, lease string
+		err := scan(&r.Bucket, &r.Key, &r.ID, &r.Owner, &r.Node, &r.Holder, &r.PartSize, &started, &lease)
 		if err != nil {
 			return err
 		}
 		if r.Started, err = parseTime(started); err != nil {
 			return fmt.Errorf("uploads.started: %w", err)
 		}
+		if r.Lease, err = parseTime(lease); err != nil {
+			return fmt.Errorf("uploads.lease: %w", err)
+		}
 		records = append(records, r)
 		return nil
-	}, `SELECT bucket, object_key, upload_id, owner, node, part_size, started FROM uploads
-		WHERE started < ? ORDER BY started, bucket, object_key, upload_id`, micros(before))
+	}, "SELECT "+uploadColumns+" FROM uploads WHERE "+where, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list unfinished uploads: %w", err)
+		return nil, fmt.Errorf("list uploads: %w", err)
 	}
 	return records, nil
 }

@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,8 @@ func TestJournal(t *testing.T) {
 			return time.Date(2026, 3, 1, 12, 0, seconds, 123456000, time.FixedZone("", 3600))
 		}
 		record := func(key, id string, seconds int) upload.Record {
-			return upload.Record{Bucket: "spd", Key: key, ID: id, Owner: "alice", Node: "n1", PartSize: 8 << 20, Started: at(seconds).UTC()}
+			return upload.Record{Bucket: "spd", Key: key, ID: id, Owner: "alice", Node: "n1", Holder: "h", PartSize: 8 << 20,
+				Started: at(seconds).UTC(), Lease: at(seconds + 10).UTC()}
 		}
 		records := []upload.Record{
 			record("a/b", "id1", 1), record("A/B", "id1", 2), record("a/b ", "id1", 3), record("a/b", "ID1", 4),
@@ -27,20 +29,97 @@ func TestJournal(t *testing.T) {
 			check(t, d.Begin(t.Context(), r))
 			check(t, d.Begin(t.Context(), r))
 		}
-		unfinished := func(before time.Time, want []upload.Record) {
+		expired := func(before time.Time, want []upload.Record) {
 			t.Helper()
-			got, err := d.Unfinished(t.Context(), before)
+			got, err := d.Expired(t.Context(), before)
 			check(t, err)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
 		}
-		unfinished(at(100), records)
-		unfinished(at(3), records[:2])
-		unfinished(at(1), nil)
+		expired(at(110), records)
+		expired(at(13), records[:2])
+		expired(at(11), nil)
 		check(t, d.End(t.Context(), "spd", "a/b", "id1"))
 		check(t, d.End(t.Context(), "spd", "a/b", "id1"))
 		check(t, d.End(t.Context(), "SPD", "A/B", "id1"))
-		unfinished(at(100), records[1:])
+		expired(at(110), records[1:])
+	})
+}
+
+func TestJournalHolders(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		at := func(minute int) time.Time { return time.Date(2026, 3, 1, 12, minute, 0, 0, time.UTC) }
+		r := upload.Record{Bucket: "spd", Key: "k", ID: "id", Owner: "alice", Node: "n1", Holder: "h1", Started: at(0), Lease: at(1)}
+		check(t, d.Begin(t.Context(), r))
+		want := func(want upload.Record) {
+			t.Helper()
+			got, err := d.Of(t.Context(), "spd", "alice")
+			check(t, err)
+			if diff := cmp.Diff([]upload.Record{want}, got); diff != "" {
+				t.Error(diff)
+			}
+		}
+		taken := func(err error) {
+			t.Helper()
+			if !errors.Is(err, upload.ErrTaken) {
+				t.Errorf("error %v, want %v", err, upload.ErrTaken)
+			}
+		}
+		want(r)
+		r.Lease = at(2)
+		check(t, d.Hold(t.Context(), r))
+		check(t, d.Hold(t.Context(), r)) // the same lease again
+		want(r)
+
+		second := r
+		second.Node, second.Holder, second.Lease = "n2", "h2", at(3)
+		check(t, d.Take(t.Context(), second))
+		want(second)
+		taken(d.Hold(t.Context(), r))
+		check(t, d.Release(t.Context(), r)) // not his any more
+		want(second)
+		check(t, d.Release(t.Context(), second))
+		second.Holder = ""
+		want(second)
+
+		other, err := d.Of(t.Context(), "spd", "bob")
+		check(t, err)
+		if len(other) > 0 {
+			t.Errorf("bob has %v", other)
+		}
+		known, err := d.Known(t.Context(), "spd", "k", "id")
+		check(t, err)
+		check(t, d.End(t.Context(), "spd", "k", "id"))
+		gone, err := d.Known(t.Context(), "spd", "k", "id")
+		check(t, err)
+		if !known || gone {
+			t.Errorf("known %v, after End %v", known, gone)
+		}
+		taken(d.Take(t.Context(), r))
+	})
+}
+
+func TestLead(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		at := func(minute int) time.Time { return time.Date(2026, 3, 1, 12, minute, 0, 0, time.UTC) }
+		for _, step := range []struct {
+			node   string
+			now    int
+			leader bool
+		}{
+			{"n1", 0, true}, {"n2", 1, false}, {"n1", 1, true}, {"n2", 2, false}, {"n2", 4, true}, {"n1", 4, false},
+		} {
+			leader, err := d.Lead(t.Context(), "job", step.node, at(step.now), at(step.now+2))
+			check(t, err)
+			if leader != step.leader {
+				t.Errorf("%s at minute %d: leader %v", step.node, step.now, leader)
+			}
+		}
+		other, err := d.Lead(t.Context(), "another job", "n3", at(4), at(5))
+		check(t, err)
+		if !other {
+			t.Error("another job has no leader")
+		}
 	})
 }

@@ -325,12 +325,12 @@ func TestErrorsSayWhatWasDone(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for want, err := range map[string]error{
-			"find user":   second(d.Find(ctx, "alice")),
-			"note login":  d.LoggedIn(ctx, "alice", time.Now()),
-			"list users":  second(d.ListUsers(ctx)),
-			"set usage":   d.SetUsed(ctx, "alice", 0, 0),
-			"list unfini": second(d.Unfinished(ctx, time.Now())),
-			"read kept":   second(d.TimesIn(ctx, "spd", "")),
+			"find user":    second(d.Find(ctx, "alice")),
+			"note login":   d.LoggedIn(ctx, "alice", time.Now()),
+			"list users":   second(d.ListUsers(ctx)),
+			"set usage":    d.SetUsed(ctx, "alice", 0, 0),
+			"list uploads": second(d.Expired(ctx, time.Now())),
+			"read kept":    second(d.TimesIn(ctx, "spd", "")),
 		} {
 			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %q and context.Canceled", err, want)

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 
@@ -77,9 +78,20 @@ func (t *downloading) WriteTo(w io.Writer) (int64, error) {
 	n, err := t.reader.WriteTo(&patientWriter{ctx: t.ctx, to: w, silence: d.DataTimeout, limit: d.down})
 	t.op.Bytes += n
 	if err != nil {
-		return n, t.fail(err)
+		return n, t.fail(brokeOff(err))
 	}
 	return n, nil
+}
+
+// brokeOff says that an error came when the client was receiving already.
+func brokeOff(err error) error {
+	switch {
+	case errors.Is(err, store.ErrChanged), errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", errReplaced, err)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	return err
 }
 
 // Read implements io.Reader.
@@ -87,7 +99,7 @@ func (t *downloading) Read(p []byte) (int, error) {
 	n, err := t.reader.Read(p)
 	t.op.Bytes += int64(n)
 	if err != nil && err != io.EOF {
-		return n, t.fail(err)
+		return n, t.fail(brokeOff(err))
 	}
 	return n, err
 }

@@ -87,7 +87,7 @@ func TestStoreFailsWhileDownloading(t *testing.T) {
 		return breaking(1000)(body)
 	}
 	got, err := s.retr("file")
-	s.mustFail(451, err)
+	s.mustFail(426, err)
 	if got != content(1000) {
 		t.Errorf("got %s", short(got))
 	}
@@ -99,8 +99,8 @@ func TestFileReplacedWhileDownloading(t *testing.T) {
 		replace func(*session)
 		code    int
 	}{
-		"replaced": {func(s *session) { s.plant("alice/file", strings.Repeat("n", 3*partSize)) }, 450},
-		"deleted":  {func(s *session) { s.must(s.bucket.Delete(s.t.Context(), "alice/file")) }, 550},
+		"replaced": {func(s *session) { s.plant("alice/file", strings.Repeat("n", 3*partSize)) }, 426},
+		"deleted":  {func(s *session) { s.must(s.bucket.Delete(s.t.Context(), "alice/file")) }, 426},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSession(t)
@@ -134,7 +134,7 @@ func TestLargeDownload(t *testing.T) {
 		return body
 	}
 	got, err = s.retr("file")
-	s.mustFail(450, err)
+	s.mustFail(426, err)
 	if got != data[:buffer.FirstRange] {
 		t.Errorf("got %s of the old file", short(got))
 	}

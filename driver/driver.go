@@ -81,6 +81,8 @@ type Driver struct {
 
 	transfers sync.WaitGroup
 
+	unfinished unfinished
+
 	mu        sync.Mutex
 	allocated int64    // bytes that ALLO announced for the next upload; 0: none
 	renaming  *entry   // what RNFR found

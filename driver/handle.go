@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
@@ -112,7 +113,21 @@ func (r *patientReader) Read(p []byte) (int, error) {
 	if waitErr := wait(r.ctx, r.limit, n); waitErr != nil {
 		return n, waitErr
 	}
+	if err == io.EOF && cutShort(r.from) {
+		return n, fmt.Errorf("%w: TLS connection ended without close_notify", errTransfer)
+	}
 	return n, connError(err)
+}
+
+// cutShort tells whether a TLS connection ended without close_notify. crypto/tls reports
+// that as io.EOF; the connection below knows better, if it is the server's own.
+func cutShort(r io.Reader) bool {
+	secure, ok := r.(interface{ NetConn() net.Conn })
+	if !ok {
+		return false
+	}
+	below, ok := secure.NetConn().(interface{ Ended() bool })
+	return ok && below.Ended()
 }
 
 // patientWriter writes to a data connection under the same terms.

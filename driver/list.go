@@ -91,12 +91,24 @@ func (d *Driver) readDir(n name) ([]os.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	partials, err := d.partialsIn(n)
+	if err != nil {
+		return nil, err
+	}
 	times, err := d.Times.TimesIn(d.ctx, d.user.Bucket, n.dir())
 	if err != nil { // the store's own times are still true
 		d.Log.Warn("kept times unknown", "path", n.path, "err", err)
 	}
-	entries := make([]os.FileInfo, 0, len(found))
+	entries := make([]os.FileInfo, 0, len(found)+len(partials))
+	hidden := make(map[string]bool, len(partials))
+	for _, e := range partials {
+		entries = append(entries, d.plainInfo(e))
+		hidden[e.key] = true
+	}
 	for _, object := range found {
+		if hidden[object.Key] {
+			continue
+		}
 		e := d.childOf(n, object)
 		i := d.plainInfo(e)
 		if kept, ok := times[object.Key]; ok && kept.Holds(object) {
@@ -142,7 +154,5 @@ func baseName(dir name, object store.Object) string {
 
 // childOf makes a listed object an entry.
 func (d *Driver) childOf(dir name, object store.Object) entry {
-	base := baseName(dir, object)
-	child := name{path: strings.TrimSuffix(dir.path, "/") + "/" + base, key: strings.TrimSuffix(object.Key, "/")}
-	return entry{name: child, object: object, isDir: object.Prefix}
+	return entry{name: dir.child(baseName(dir, object)), object: object, isDir: object.Prefix}
 }

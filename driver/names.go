@@ -35,6 +35,11 @@ func (n name) dir() string {
 // home tells whether it is the user's root, which always exists.
 func (n name) home() bool { return n.path == "/" }
 
+// child is an entry of a directory.
+func (n name) child(base string) name {
+	return name{path: path.Join(n.path, base), key: n.dir() + base}
+}
+
 // parent is the directory it lies in; home is its own parent.
 func (n name) parent() name {
 	if n.home() {

@@ -18,6 +18,9 @@ func (d *Driver) Remove(wire string) error {
 			return errIsDirectory
 		}
 		e, err := d.lookupFile(d.ctx, n)
+		if discarded := d.discardUnfinished(d.ctx, n); discarded && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			if _, dirErr := d.lookupDir(d.ctx, n); dirErr == nil {
 				return errIsDirectory

@@ -15,6 +15,7 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/upload"
 )
 
 // What can be wrong with a path or a command, beside the errors of package store.
@@ -26,11 +27,14 @@ var (
 	errIntoItself   = errors.New("directory cannot be moved into itself")
 	errHome         = errors.New("home directory cannot be changed")
 	errBeyondEnd    = errors.New("restart point is beyond the end of the file")
+	errNotThere     = errors.New("the upload cannot be resumed there")
 	errNoModes      = errors.New("objects have no modes or owners")
 	errNoCommand    = errors.New("unknown SITE command")
 	errSyntax       = errors.New("wrong parameters")
 	errShortUpload  = errors.New("fewer bytes than ALLO announced")
 	errGone         = errors.New("client has gone")
+	errReplaced     = errors.New("file replaced in mid-download")
+	errBroken       = errors.New("download broke off")
 	errTransfer     = errors.New("data connection failed")
 )
 
@@ -88,17 +92,21 @@ func translations() []translation {
 		{errIntoItself, 553, "A directory cannot be moved into itself"},
 		{errHome, 550, "The home directory cannot be removed or renamed"},
 		{errBeyondEnd, 554, "Restart point is beyond the end of the file"},
+		{errNotThere, 554, ""}, // the text says where
 		{errNoModes, 502, "Files here have no modes or owners"},
 		{errNoCommand, 500, "Unknown SITE command; try SITE HELP"},
 		{errSyntax, 501, ""}, // the text says what is expected
 		{errShortUpload, 426, "Fewer bytes arrived than ALLO announced; nothing was stored"},
 		{errGone, 426, "Connection closed; nothing was stored"},
+		{errReplaced, 426, "The file was replaced in mid-download; get it again"},
+		{errBroken, 426, "The storage failed in mid-download; resume it later"},
 		{errTransfer, 426, "Data connection failed; transfer aborted"},
+		{upload.ErrTaken, 426, "Another session goes on with this upload"},
 		{auth.ErrQuota, 552, "Quota exceeded; nothing was stored"},
 		{store.ErrTooLarge, 552, "File too large for the storage"},
 		{buffer.ErrTooLarge, 552, "File too large for the server's memory settings"},
-		{store.ErrFull, 452, "Storage is full; nothing was stored"},
 		{store.ErrChanged, 450, "The file was changed meanwhile; try again"},
+		{store.ErrFull, 452, "Storage is full; nothing was stored"},
 		{store.ErrUnavailable, 451, "Storage is unavailable; try again later"},
 		{store.ErrNoBucket, 451, "Storage is unavailable; try again later"},
 		{store.ErrDenied, 451, "Storage is unavailable; try again later"},

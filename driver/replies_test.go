@@ -13,6 +13,7 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/upload"
 )
 
 // replyCodes are the codes that clients get, for STOR and its like where that differs.
@@ -35,6 +36,10 @@ func replyCodes() map[error]struct{ code, storing int } {
 		errShortUpload:           same(426),
 		errGone:                  same(426),
 		errTransfer:              same(426),
+		errReplaced:              same(426),
+		errBroken:                same(426),
+		errNotThere:              same(554),
+		upload.ErrTaken:          same(426),
 		auth.ErrQuota:            same(552),
 		store.ErrTooLarge:        same(552),
 		buffer.ErrTooLarge:       same(552),

@@ -145,7 +145,7 @@ func (w *world) login(name string, change func(*driver.Deps, *auth.User)) *sessi
 	log := slog.New(slog.DiscardHandler)
 	deps := driver.Deps{
 		Client: s, Names: encoding.NewDetector(encoding.Hints{}), Store: w.requests,
-		Uploads: upload.NewManager(w.db, "node", log), Budget: w.budget,
+		Uploads: upload.NewManager(upload.Options{Journal: w.db, Node: "node", Log: log}), Budget: w.budget,
 		Times: w.db, Usage: w.db, Log: log,
 		PartSize: partSize, PartsInFlight: 2, DataTimeout: 10 * time.Second,
 		Alive: func() error { return s.gone }, Report: s.report,
@@ -466,11 +466,17 @@ func (w *world) objects() map[string]string {
 // unchanged checks that the bucket holds what it did, and no upload besides.
 func (w *world) unchanged(before map[string]string) {
 	w.t.Helper()
+	w.sameObjects(before)
+	w.noUploads()
+}
+
+// sameObjects checks that the store holds what it did before.
+func (w *world) sameObjects(before map[string]string) {
+	w.t.Helper()
 	after := w.objects()
 	if !maps.Equal(before, after) {
 		w.t.Errorf("objects %q, want %q", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
 	}
-	w.noUploads()
 }
 
 // noUploads checks that no multipart upload is left, in the store or in the journal.
@@ -480,7 +486,7 @@ func (w *world) noUploads() {
 	if err != nil || len(uploads) > 0 {
 		w.t.Errorf("uploads left in the store: %v, %v", uploads, err)
 	}
-	records, err := w.db.Unfinished(w.t.Context(), time.Now().Add(time.Hour))
+	records, err := w.db.Expired(w.t.Context(), time.Now().Add(time.Hour))
 	if err != nil || len(records) > 0 {
 		w.t.Errorf("uploads left in the journal: %v, %v", records, err)
 	}

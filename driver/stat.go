@@ -72,6 +72,11 @@ func (d *Driver) Stat(wire string) (fi os.FileInfo, err error) {
 // lookupFor finds what a command's path is. RNFR makes do with a file that the session
 // has just seen; RNTO finds out if it is gone.
 func (d *Driver) lookupFor(verb string, n name) (entry, error) {
+	if showsPartial(verb) {
+		if p, ok, err := d.partial(d.ctx, n); ok || err != nil {
+			return partialEntry(n, p), err
+		}
+	}
 	if verb != "RNFR" {
 		return d.lookup(n, wantsDirectory(verb))
 	}

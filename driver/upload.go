@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"os"
+	"time"
 
 	ftpserver "github.com/fclairamb/ftpserverlib"
 
@@ -21,8 +24,9 @@ type uploading struct {
 	name    name
 	session *upload.Session
 	writer  *buffer.Writer
+	parts   context.Context // of the requests that store parts; outlives the client
+	stop    context.CancelFunc
 	check   *check
-	base    int64        // bytes of the present file that come first
 	promise int64        // bytes that ALLO announced, 0: none
 	charged int64        // bytes and
 	files   int64        // files booked against the quota
@@ -52,6 +56,7 @@ func (d *Driver) openUpload(n name, appending bool, offset int64) (handle, error
 	}
 	u := &uploading{transfer: transfer{driver: d, offset: offset}, name: n, promise: d.takeAllocated()}
 	u.ctx, u.cancel = context.WithCancel(d.ctx)
+	u.parts, u.stop = context.WithCancel(context.WithoutCancel(d.ctx))
 	var err error
 	if appending || offset > 0 {
 		err = u.openOnto(appending, offset)
@@ -60,6 +65,7 @@ func (d *Driver) openUpload(n name, appending bool, offset int64) (handle, error
 	}
 	if err != nil {
 		u.cancel()
+		u.stop()
 		return nil, err
 	}
 	return u, nil
@@ -70,19 +76,56 @@ func (u *uploading) openNew() error {
 	if err := u.driver.permit(auth.Upload); err != nil {
 		return err
 	}
-	u.check = u.startCheck()
-	u.write(1)
+	u.check = u.startCheck(func() { u.driver.discardUnfinished(u.ctx, u.name) })
+	u.session = u.driver.Uploads.Create(u.target())
+	u.receive(1)
 	return nil
 }
 
-// openOnto begins a file with the first bytes of the present one: all of them (APPE), or
-// those before the restart point.
+// openOnto begins a file with bytes that are there already, all of them (APPE) or those
+// before the restart point: an upload that was interrupted, or a file.
 func (u *uploading) openOnto(appending bool, offset int64) error {
 	d := u.driver
 	if err := d.permit(auth.Append); err != nil {
 		return err
 	}
-	present, err := d.lookup(u.name, false)
+	partial, unfinished, err := d.partial(u.ctx, u.name)
+	if err != nil {
+		return err
+	}
+	if unfinished {
+		if appending {
+			offset = partial.Size
+		}
+		if cut, ok := partial.Upto(offset); ok && offset > 0 {
+			return u.resume(cut)
+		}
+	}
+	err = u.openPresent(appending, offset)
+	if unfinished && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; use REST %d", errNotThere, partial.Size)
+	}
+	return err
+}
+
+// resume goes on with an upload that was interrupted, here or on another node.
+func (u *uploading) resume(p upload.Partial) error {
+	session, err := u.driver.Uploads.Resume(u.ctx, u.target(), p)
+	if errors.Is(err, upload.ErrTaken) {
+		return err
+	}
+	if err != nil {
+		return store.Unavailable(err)
+	}
+	u.session = session
+	u.check = u.startCheck(func() {})
+	u.receive(len(p.Parts) + 1)
+	return nil
+}
+
+// openPresent begins a file with the first bytes of the present one.
+func (u *uploading) openPresent(appending bool, offset int64) error {
+	present, err := u.driver.lookup(u.name, false)
 	if errors.Is(err, fs.ErrNotExist) && offset == 0 {
 		return u.openNew()
 	}
@@ -98,27 +141,26 @@ func (u *uploading) openOnto(appending bool, offset int64) error {
 	if offset > present.object.Size {
 		return errBeyondEnd
 	}
-	u.base = offset
 	u.check = &check{done: make(chan struct{}), existing: present}
 	close(u.check.done)
-	return u.copyBase(present.object)
+	u.session = u.driver.Uploads.Create(u.target())
+	return u.copyBase(present.object, offset)
 }
 
 // copyBase takes over the first bytes: inside the store if they can be a part of their
 // own, else as if the client had sent them.
-func (u *uploading) copyBase(present store.Object) error {
-	if u.base >= store.MinPartSize {
-		u.session = u.newSession()
-		parts, err := u.session.CopyBase(u.ctx, present, u.base)
+func (u *uploading) copyBase(present store.Object, n int64) error {
+	if n >= store.MinPartSize {
+		parts, err := u.session.CopyBase(u.ctx, present, n)
 		if err != nil {
 			u.session.Abort(u.driver.ctx)
 			return err
 		}
-		u.newWriter(parts + 1)
+		u.receive(parts + 1)
 		return nil
 	}
-	u.write(1)
-	body, _, err := u.driver.Store.Open(u.ctx, present.Key, 0, u.base, present.ETag)
+	u.receive(1)
+	body, _, err := u.driver.Store.Open(u.ctx, present.Key, 0, n, present.ETag)
 	if err == nil {
 		_, err = io.Copy(u.writer, body)
 		err = errors.Join(err, body.Close())
@@ -131,37 +173,35 @@ func (u *uploading) copyBase(present store.Object) error {
 	return nil
 }
 
-func (u *uploading) write(firstPart int) {
-	u.session = u.newSession()
-	u.newWriter(firstPart)
-}
-
-func (u *uploading) newSession() *upload.Session {
+func (u *uploading) target() upload.Target {
 	d := u.driver
-	return d.Uploads.Create(upload.Target{
+	return upload.Target{
 		Store: d.Store, Bucket: d.user.Bucket, Key: u.name.key,
 		Owner: d.user.Name, PartSize: d.PartSize, Confirm: u.confirm,
-	})
+	}
 }
 
-func (u *uploading) newWriter(firstPart int) {
+// receive makes the writer that takes what the client sends, from a part on.
+func (u *uploading) receive(firstPart int) {
 	d := u.driver
-	u.writer = buffer.NewWriter(u.ctx, d.Budget, u.session, buffer.Options{
+	u.writer = buffer.NewWriter(u.parts, d.Budget, u.session, buffer.Options{
 		PartSize: d.PartSize, InFlight: d.PartsInFlight,
-		FirstPart: firstPart, MaxParts: store.MaxParts,
+		FirstPart: firstPart, MaxParts: store.MaxParts, Receiving: u.ctx,
 	})
 }
 
 // startCheck asks the store about the target while the client is already sending. A
-// refusal stops the upload.
-func (u *uploading) startCheck() *check {
+// refusal stops the upload; after anything else, then is called.
+func (u *uploading) startCheck(then func()) *check {
 	c := &check{done: make(chan struct{})}
 	go func() { // Close waits for it
 		defer close(c.done)
 		c.existing, c.err = u.driver.checkTarget(u.ctx, u.name)
 		if c.err != nil {
 			u.cancel()
+			return
 		}
+		then()
 	}()
 	return c
 }
@@ -249,17 +289,18 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 	return nil
 }
 
-// Close publishes the upload, or throws it away if anything went wrong.
+// Close publishes the upload. One that broke off is kept for its owner to resume; one
+// that was refused is thrown away.
 func (u *uploading) Close() error {
+	defer u.stop()
 	if u.err == nil {
 		u.publish()
 	}
 	if u.err != nil {
-		u.cancel()
-		u.writer.Abort()
-		u.session.Abort(u.driver.ctx)
 		u.driver.refund(u.charged, u.files)
+		u.keepOrDiscard()
 	}
+	u.cancel()
 	<-u.check.done
 	return u.end()
 }
@@ -267,11 +308,41 @@ func (u *uploading) Close() error {
 func (u *uploading) publish() {
 	err := u.writer.Close()
 	if err == nil {
-		u.object, err = u.session.Complete(u.ctx)
+		u.object, err = u.session.Complete(u.parts)
 	}
 	if err != nil {
 		_ = u.fail(u.reason(err)) // end replies
 		return
 	}
 	u.driver.files.add(u.name.key, u.object)
+}
+
+// flushTimeout is how long an upload that broke off waits for the parts in flight.
+const flushTimeout = 15 * time.Second
+
+func (u *uploading) keepOrDiscard() {
+	if !interrupted(u.err) {
+		u.stop()
+		u.writer.Abort()
+		u.session.Abort(u.driver.ctx)
+		return
+	}
+	timer := time.AfterFunc(flushTimeout, u.stop)
+	defer timer.Stop()
+	u.writer.Flush(store.MinPartSize)
+	u.session.Interrupt(u.driver.ctx)
+	u.driver.unfinished.forget()
+}
+
+// interrupted tells an upload that broke off from one that was refused.
+func interrupted(err error) bool {
+	for _, reason := range []error{
+		errTransfer, errGone, errShortUpload, store.ErrUnavailable,
+		context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded, net.ErrClosed,
+	} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
 }

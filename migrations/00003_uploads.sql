@@ -10,7 +10,12 @@ CREATE TABLE IF NOT EXISTS uploads (
     node       VARCHAR(255) /*! CHARACTER SET binary */ NOT NULL,
     part_size  BIGINT NOT NULL,
     started    DATETIME(6) NOT NULL,
+    -- The session that adds parts, and until when it counts as alive; '' when it was
+    -- interrupted.
+    holder     VARCHAR(64) /*! CHARACTER SET binary */ NOT NULL,
+    lease      DATETIME(6) NOT NULL,
     PRIMARY KEY (bucket, object_key, upload_id)
+    /*! , INDEX (owner), INDEX (lease) */
 );
 
 -- +goose Down

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	ftpserver "github.com/fclairamb/ftpserverlib"
 )
@@ -122,8 +124,22 @@ func (l *passiveListener) Close() error {
 // what the driver's ReadFrom and WriteTo see.
 type dataConn struct {
 	net.Conn
-	stop func() bool
+	stop  func() bool
+	ended atomic.Bool
 }
+
+// Read implements net.Conn.
+func (c *dataConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		c.ended.Store(true)
+	}
+	return n, err
+}
+
+// Ended tells whether the connection itself has been read to its end. Under TLS it is not
+// when the client has said close_notify, as one that is killed has not (RFC 4217, 12.4).
+func (c *dataConn) Ended() bool { return c.ended.Load() }
 
 func newDataConn(ctx context.Context, conn net.Conn) *dataConn {
 	c := &dataConn{Conn: conn}

@@ -40,11 +40,11 @@ type rig struct {
 	server *server.Server
 	addr   string
 	files  *storetest.Faulty // bucket "spd"
+	db     *db.DB
 }
 
 func newRig(t *testing.T, change func(*server.Options)) *rig {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
 	database, err := db.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "spd.db"), db.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -53,16 +53,31 @@ func newRig(t *testing.T, change func(*server.Options)) *rig {
 	if err := database.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, files: &storetest.Faulty{Store: memory.New().Bucket("spd")}}
+	r := &rig{t: t, files: &storetest.Faulty{Store: memory.New().Bucket("spd")}, db: database}
+	r.start("first", change)
+	return r
+}
+
+// another is a second node in front of the same store and database.
+func (r *rig) another() *rig {
+	r.t.Helper()
+	other := &rig{t: r.t, files: r.files, db: r.db}
+	other.start("second", nil)
+	return other
+}
+
+func (r *rig) start(node string, change func(*server.Options)) {
+	r.t.Helper()
+	log := slog.New(slog.DiscardHandler)
 	budget := buffer.NewBudget(64 << 20)
-	uploads := upload.NewManager(database, "test", log)
+	uploads := upload.NewManager(upload.Options{Journal: r.db, Node: node, Log: log})
 	opts := server.Options{
 		Banner: "test", ActiveMode: true, ConnectTimeout: 5 * time.Second, LoginAttempts: 3,
 		Log: log, Login: loginByName,
 		Driver: func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error) {
 			deps.Names = encoding.NewDetector(encoding.Hints{})
 			deps.Store, deps.Uploads, deps.Budget = r.files, uploads, budget
-			deps.Times, deps.Usage = database, database
+			deps.Times, deps.Usage = r.db, r.db
 			deps.PartSize, deps.PartsInFlight = store.MinPartSize, 2
 			deps.DataTimeout = 10 * time.Second
 			return driver.New(ctx, deps, user), nil
@@ -71,12 +86,12 @@ func newRig(t *testing.T, change func(*server.Options)) *rig {
 	if change != nil {
 		change(&opts)
 	}
+	var err error
 	if r.server, err = server.New(opts); err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	t.Cleanup(r.server.Close)
+	r.t.Cleanup(r.server.Close)
 	r.addr = r.listen(r.server.Serve)
-	return r
 }
 
 func loginByName(_ context.Context, name, password string, _ netip.Addr) (*auth.User, error) {
@@ -90,6 +105,15 @@ func loginByName(_ context.Context, name, password string, _ netip.Addr) (*auth.
 		user.Permissions = auth.ReadOnly
 	}
 	return user, nil
+}
+
+// sharedHome puts both users into one place.
+func sharedHome(ctx context.Context, name, password string, from netip.Addr) (*auth.User, error) {
+	user, err := loginByName(ctx, name, password, from)
+	if user != nil {
+		user.Prefix, user.Permissions = "shared/", auth.ReadWrite
+	}
+	return user, err
 }
 
 func (r *rig) listen(serve func(net.Listener) error) string {
@@ -244,10 +268,7 @@ func (c *client) put(want, command string, data []byte) string {
 	c.t.Helper()
 	conn := c.passive()
 	c.send("%s", command)
-	if first := c.reply(); !strings.HasPrefix(first, "150") {
-		if !strings.HasPrefix(first, want) {
-			c.t.Fatalf("%s: reply %q, want %s", command, first, want)
-		}
+	if first := c.expect("150|" + want); !strings.HasPrefix(first, "150") {
 		return first
 	}
 	_, _ = conn.Write(data) // the server may have refused meanwhile

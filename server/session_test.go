@@ -246,7 +246,7 @@ func TestKilledClientPublishesNothing(t *testing.T) {
 			_ = data.Close()
 			r.waitSessions(1)
 		}
-		watcher.do("550", "SIZE new")
+		watcher.put("550", "RETR new", nil)
 		if got := watcher.get("RETR old"); got != "old content" {
 			t.Errorf("%d bytes: old file is now %.20q, %d bytes", size, got, len(got))
 		}

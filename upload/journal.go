@@ -2,28 +2,52 @@ package upload
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
-// Record is a multipart upload in progress, as every node can see it.
+// ErrTaken: another session has taken the upload over, or thrown it away.
+var ErrTaken = errors.New("upload taken over by another session")
+
+// Record is a multipart upload that is neither completed nor aborted, as every node can
+// see it. The store's list of parts is the truth about what has been received.
 type Record struct {
 	Bucket   string
 	Key      string
 	ID       string // the store's upload id
 	Owner    string // account name
-	Node     string // the node that began it
+	Node     string // the node of the session that holds it
+	Holder   string // the session that adds parts; "" when it was interrupted in order
 	PartSize int64  // bytes of its first parts
 	Started  time.Time
+	Lease    time.Time // until when the holder counts as alive, unless it renews
 }
 
-// Journal remembers uploads in progress where every node can read them, so that no parts
-// are orphaned by a node that dies. Package db implements it. All methods may be called
-// concurrently.
+// Live tells whether somebody is adding parts, as far as can be known.
+func (r Record) Live(now time.Time) bool { return r.Holder != "" && now.Before(r.Lease) }
+
+// Journal remembers uploads in progress where every node can read them, so that they can
+// be resumed elsewhere, and no parts are orphaned by a node that dies. Package db
+// implements it. All methods may be called concurrently.
 type Journal interface {
 	// Begin adds a record. It is called before the first part is stored.
 	Begin(ctx context.Context, r Record) error
+	// Take makes r.Holder on r.Node the one that adds parts, until r.Lease, whoever it was
+	// before. Record gone: ErrTaken.
+	Take(ctx context.Context, r Record) error
+	// Hold extends r.Holder's lease to r.Lease. Held by another, or gone: ErrTaken.
+	Hold(ctx context.Context, r Record) error
+	// Release notes that r.Holder adds no more parts. Held by another, or gone: no error.
+	Release(ctx context.Context, r Record) error
 	// End removes the record of an upload that was completed or aborted. Absent: no error.
 	End(ctx context.Context, bucket, key, id string) error
-	// Unfinished lists the records that began before a time, oldest first.
-	Unfinished(ctx context.Context, before time.Time) ([]Record, error)
+	// Of lists an owner's records in a bucket, the latest first.
+	Of(ctx context.Context, bucket, owner string) ([]Record, error)
+	// Expired lists the records whose lease ended before a time, oldest first.
+	Expired(ctx context.Context, before time.Time) ([]Record, error)
+	// Known tells whether there is a record of this upload.
+	Known(ctx context.Context, bucket, key, id string) (bool, error)
+	// Lead makes node the leader for a job until a time, unless another node is; only the
+	// leader does the job.
+	Lead(ctx context.Context, job, node string, now, until time.Time) (bool, error)
 }

@@ -46,6 +46,7 @@ type App struct {
 	files    store.Opener
 	ftp      atomic.Pointer[server.Server] // nil until prepare is done
 	audit    *audit.Log
+	uploads  *upload.Manager
 }
 
 // Addresses is where a node listens. Implicit and Admin are nil if they are off.
@@ -121,6 +122,8 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.prepare(ctx); err != nil {
 		return unlessStopped(ctx, err)
 	}
+	stopJobs := a.startJobs(adminCtx)
+	defer stopJobs() // after the last session has ended
 	defer func() { a.ftp.Load().Close() }()
 	if err := a.serveFTP(&servers, &addresses); err != nil {
 		return err
@@ -202,6 +205,7 @@ func (a *App) prepare(ctx context.Context) error {
 	if err := a.waitForStore(ctx); err != nil {
 		return err
 	}
+	a.uploads = upload.NewManager(upload.Options{Journal: a.database, Node: nodeName(), Log: a.Log})
 	opts, err := a.serverOptions()
 	if err != nil {
 		return err
@@ -236,7 +240,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		TLS:              tlsConfig,
 		TLSRequired:      a.cfg.TLS.Required,
 		Login:            accounts.Login,
-		Driver:           a.newDriver(),
+		Driver:           a.newDriver(a.uploads),
 		Audit:            a.audit,
 		Node:             nodeName(),
 		Metrics:          a.registry,
@@ -245,8 +249,7 @@ func (a *App) serverOptions() (server.Options, error) {
 }
 
 // newDriver returns how a session gets its user's files.
-func (a *App) newDriver() func(context.Context, driver.Deps, *auth.User) (*driver.Driver, error) {
-	uploads := upload.NewManager(a.database, nodeName(), a.Log)
+func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.Deps, *auth.User) (*driver.Driver, error) {
 	return func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error) {
 		bucket, err := a.files(user.Bucket)
 		if err != nil {
@@ -272,6 +275,26 @@ func nodeName() string {
 		return "unknown"
 	}
 	return name
+}
+
+// startJobs runs what goes on beside the sessions, until the returned function ends it.
+func (a *App) startJobs(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	janitor := &upload.Janitor{
+		Journal: a.database,
+		Node:    nodeName(),
+		Keep:    a.cfg.Upload.Keep,
+		Stores:  a.files,
+		Buckets: []string{a.cfg.S3.Bucket},
+		Log:     a.Log,
+	}
+	var jobs sync.WaitGroup
+	jobs.Go(func() { a.uploads.Run(ctx) })
+	jobs.Go(func() { janitor.Run(ctx) })
+	return func() {
+		cancel()
+		jobs.Wait()
+	}
 }
 
 // serveFTP listens for clients.

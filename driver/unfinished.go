@@ -1,0 +1,120 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/spdscheme/spdserver/upload"
+)
+
+// unfinishedFor is how long a session relies on its list of unfinished uploads. One that
+// it interrupted itself it knows at once.
+const unfinishedFor = time.Second
+
+// unfinished is what the user has not finished uploading, here or on another node.
+type unfinished struct {
+	mu      sync.Mutex
+	records map[string][]upload.Record // by key, the latest first
+	read    time.Time
+}
+
+// forget makes the next look ask the journal.
+func (u *unfinished) forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.read = time.Time{}
+}
+
+// unfinishedUploads lists them by key. A database that is away hides them.
+func (d *Driver) unfinishedUploads(ctx context.Context) map[string][]upload.Record {
+	u := &d.unfinished
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if time.Since(u.read) < unfinishedFor {
+		return u.records
+	}
+	records, err := d.Uploads.Of(ctx, d.user.Bucket, d.user.Name)
+	if err != nil {
+		d.Log.Warn("unfinished uploads unknown", "err", err)
+		return nil
+	}
+	u.records, u.read = make(map[string][]upload.Record, len(records)), time.Now()
+	for _, r := range records {
+		u.records[r.Key] = append(u.records[r.Key], r)
+	}
+	return u.records
+}
+
+// partial is what has been received of an unfinished upload of that name: what its owner
+// sees in place of the file, so that he can resume it. ok is false if there is none.
+func (d *Driver) partial(ctx context.Context, n name) (p upload.Partial, ok bool, err error) {
+	for _, record := range d.unfinishedUploads(ctx)[n.key] {
+		p, err = d.Uploads.Partial(ctx, d.Store, record)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it was completed, or thrown away
+			d.unfinished.forget()
+		case err != nil:
+			return upload.Partial{}, false, err
+		case p.Size > 0:
+			return p, true, nil
+		}
+	}
+	return upload.Partial{}, false, nil
+}
+
+// partialEntry shows a Partial as a file.
+func partialEntry(n name, p upload.Partial) entry {
+	e := entry{name: n}
+	e.object.Key, e.object.Size, e.object.ModTime = n.key, p.Size, p.Started
+	return e
+}
+
+// showsPartial tells whether a command shows a file's size or time to its owner.
+func showsPartial(verb string) bool {
+	switch verb {
+	case "SIZE", "MDTM", "MLST", "STAT":
+		return true
+	}
+	return false
+}
+
+// discardUnfinished throws interrupted uploads of that name away. One that another
+// session is still working on is left to it: the last to finish wins.
+func (d *Driver) discardUnfinished(ctx context.Context, n name) (found bool) {
+	for _, record := range d.unfinishedUploads(ctx)[n.key] {
+		if record.Live(time.Now()) {
+			continue
+		}
+		if err := d.Uploads.Discard(ctx, d.Store, record); err != nil {
+			d.Log.Warn("interrupted upload not thrown away; the janitor will", "path", n.path, "err", err)
+			continue
+		}
+		d.unfinished.forget()
+		found = true
+	}
+	return found
+}
+
+// partialsIn lists the unfinished uploads of a directory.
+func (d *Driver) partialsIn(dir name) ([]entry, error) {
+	var entries []entry
+	for key := range d.unfinishedUploads(d.ctx) {
+		base := path.Base(key)
+		if key != dir.dir()+base {
+			continue
+		}
+		n := dir.child(base)
+		p, ok, err := d.partial(d.ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			entries = append(entries, partialEntry(n, p))
+		}
+	}
+	return entries, nil
+}

@@ -1,0 +1,262 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spdscheme/spdserver/store"
+)
+
+// Target is what an upload is to become.
+type Target struct {
+	Store    store.Store
+	Bucket   string
+	Key      string
+	Owner    string // account name
+	PartSize int64  // bytes of the first parts
+	// Confirm is asked right before the object becomes visible, once; an error keeps it
+	// from that. size is what the whole object will have.
+	Confirm func(ctx context.Context, size int64) error
+}
+
+// Session is one upload: a buffer.PartSink whose parts become one object. A small file
+// is one Put; anything larger is a multipart upload, begun with its first part.
+//
+// PutPart may be called concurrently. One of Complete, Interrupt and Abort is called when
+// all PutParts have returned.
+type Session struct {
+	manager *Manager
+	target  Target
+	holder  string
+
+	mu     sync.Mutex
+	record Record // of the multipart upload; without an ID before the first part
+	noted  bool   // record is in the journal
+	parts  map[int]store.Part
+	object store.Object
+	done   bool // the object is published
+}
+
+// Create begins an upload. It makes no request.
+func (m *Manager) Create(target Target) *Session {
+	return &Session{manager: m, target: target, holder: newHolder(), parts: make(map[int]store.Part)}
+}
+
+// Resume goes on with an unfinished upload, behind the parts of p; whoever was adding to
+// it no longer may.
+func (m *Manager) Resume(ctx context.Context, target Target, p Partial) (*Session, error) {
+	s := m.Create(target)
+	s.record = p.Record
+	for _, part := range p.Parts {
+		s.parts[part.Number] = part
+	}
+	s.record.Node, s.record.Holder, s.noted = m.Node, s.holder, true
+	if err := m.Journal.Take(ctx, s.leased()); err != nil {
+		return nil, err
+	}
+	m.setLive(s, true)
+	return s, nil
+}
+
+// leased is the session's record with a fresh lease.
+func (s *Session) leased() Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.record
+	r.Lease = time.Now().Add(leaseTime)
+	return r
+}
+
+// PutWhole publishes a file smaller than a part by one Put.
+func (s *Session) PutWhole(ctx context.Context, body io.ReadSeeker, size int64) error {
+	if err := s.target.Confirm(ctx, size); err != nil {
+		return err
+	}
+	object, err := s.target.Store.Put(ctx, s.target.Key, body, size, store.PutOptions{})
+	if err != nil {
+		return fmt.Errorf("put object: %w", err)
+	}
+	s.object, s.done = object, true
+	return nil
+}
+
+// PutPart stores one part of a larger file.
+func (s *Session) PutPart(ctx context.Context, n int, body io.ReadSeeker, size int64) error {
+	id, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	part, err := s.target.Store.PutPart(ctx, s.target.Key, id, n, body, size)
+	if err != nil {
+		return err
+	}
+	s.add(part)
+	return nil
+}
+
+// CopyBase makes the first n bytes of an existing object the first parts of this one,
+// inside the store, and returns how many parts that took. n must be at least
+// store.MinPartSize.
+func (s *Session) CopyBase(ctx context.Context, base store.Object, n int64) (parts int, err error) {
+	id, err := s.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	ranges := baseRanges(n)
+	for i, r := range ranges {
+		part, err := s.target.Store.CopyPart(ctx, s.target.Key, id, i+1, base, r.off, r.size)
+		if err != nil {
+			return 0, fmt.Errorf("copy part %d of the present object: %w", i+1, err)
+		}
+		s.add(part)
+	}
+	return len(ranges), nil
+}
+
+type byteRange struct{ off, size int64 }
+
+// baseRanges cuts n bytes into as few parts of equal size as S3 allows.
+func baseRanges(n int64) []byteRange {
+	count := (n + store.MaxPartSize - 1) / store.MaxPartSize
+	size := (n + count - 1) / count
+	var ranges []byteRange
+	for off := int64(0); off < n; off += size {
+		ranges = append(ranges, byteRange{off, min(size, n-off)})
+	}
+	return ranges
+}
+
+// begin begins the multipart upload, once, and returns its id.
+func (s *Session) begin(ctx context.Context) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.record.ID != "" {
+		return s.record.ID, nil
+	}
+	id, err := s.target.Store.Begin(ctx, s.target.Key, store.PutOptions{})
+	if err != nil {
+		return "", fmt.Errorf("begin upload: %w", err)
+	}
+	now := time.Now()
+	s.record = Record{
+		Bucket: s.target.Bucket, Key: s.target.Key, ID: id,
+		Owner: s.target.Owner, Node: s.manager.Node, Holder: s.holder,
+		PartSize: s.target.PartSize, Started: now, Lease: now.Add(leaseTime),
+	}
+	if err := s.manager.Journal.Begin(context.WithoutCancel(ctx), s.record); err != nil {
+		// A database that is away must not stop a transfer that needs it only if it fails.
+		s.manager.Log.Warn("upload not noted in the journal; it could not be resumed", "key", s.target.Key, "err", err)
+		return id, nil
+	}
+	s.noted = true
+	s.manager.setLive(s, true)
+	return id, nil
+}
+
+func (s *Session) add(part store.Part) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[part.Number] = part
+}
+
+// inOrder lists the parts by number.
+func (s *Session) inOrder() (parts []store.Part, size int64) {
+	for _, part := range s.parts {
+		parts = append(parts, part)
+		size += part.Size
+	}
+	slices.SortFunc(parts, func(a, b store.Part) int { return a.Number - b.Number })
+	return parts, size
+}
+
+// Complete publishes the object, unless PutWhole has. It names the very parts that this
+// session has seen stored: should another session have taken the upload over and replaced
+// one of them, the store refuses, and no bytes are mixed.
+func (s *Session) Complete(ctx context.Context) (store.Object, error) {
+	if s.done {
+		return s.object, nil
+	}
+	parts, size := s.inOrder()
+	if err := s.target.Confirm(ctx, size); err != nil {
+		return store.Object{}, err
+	}
+	if err := s.stillHeld(ctx); err != nil {
+		return store.Object{}, err
+	}
+	object, err := s.target.Store.Complete(ctx, s.target.Key, s.record.ID, parts)
+	if err != nil {
+		return store.Object{}, fmt.Errorf("complete upload: %w", err)
+	}
+	s.done = true
+	object.Size = size
+	s.end(context.WithoutCancel(ctx))
+	return object, nil
+}
+
+// stillHeld fails if another session has taken the upload over. A database that is away
+// cannot tell; then Complete's own check must do.
+func (s *Session) stillHeld(ctx context.Context) error {
+	if !s.noted {
+		return nil
+	}
+	err := s.manager.Journal.Hold(ctx, s.leased())
+	if err != nil && !errors.Is(err, ErrTaken) {
+		s.manager.Log.Warn("upload's lease not checked", "key", s.target.Key, "err", err)
+		return nil
+	}
+	return err
+}
+
+// Interrupt keeps what was stored for the owner to resume, if that is anything, else it
+// is Abort. It works also after ctx has ended.
+func (s *Session) Interrupt(ctx context.Context) {
+	if s.done || s.record.ID == "" {
+		return
+	}
+	if first, ok := s.parts[1]; !ok || first.Size < store.MinPartSize || !s.noted {
+		s.Abort(ctx) // nothing to resume, or nobody would find it
+		return
+	}
+	s.manager.setLive(s, false)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	released := s.record
+	released.Lease = time.Now()
+	if err := s.manager.Journal.Release(ctx, released); err != nil {
+		s.manager.Log.Warn("interrupted upload not released; it is when its lease ends", "key", s.target.Key, "err", err)
+	}
+}
+
+// Abort throws away what was stored, if the object was not published. It works also
+// after ctx has ended.
+func (s *Session) Abort(ctx context.Context) {
+	if s.done || s.record.ID == "" {
+		return
+	}
+	s.manager.setLive(s, false)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	if err := s.stillHeld(ctx); err != nil {
+		return // it is another's
+	}
+	if err := s.target.Store.Abort(ctx, s.target.Key, s.record.ID); err != nil {
+		s.manager.Log.Warn("upload not aborted; the janitor will", "key", s.target.Key, "err", err)
+		return
+	}
+	s.end(ctx)
+}
+
+// end removes the journal's record.
+func (s *Session) end(ctx context.Context) {
+	s.manager.setLive(s, false)
+	ctx, cancel := context.WithTimeout(ctx, abortTimeout)
+	defer cancel()
+	if err := s.manager.Journal.End(ctx, s.target.Bucket, s.target.Key, s.record.ID); err != nil {
+		s.manager.Log.Warn("finished upload still in the journal", "key", s.target.Key, "err", err)
+	}
+}
