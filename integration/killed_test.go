@@ -68,6 +68,27 @@ func killInUpload(t *testing.T, s *spdtest.SPD, size int, args ...string) {
 	})
 }
 
+// The client has sent all and closed its data connection, but is gone when the last parts
+// reach the store.
+func TestClientGoneBeforeTheEndPublishesNothing(t *testing.T) {
+	t.Parallel()
+	s, proxy := behindProxy(t, map[string]string{})
+	c := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
+	data := c.Passive()
+	c.Do("150", "STOR new")
+	proxy.Hang()
+	send(t, data, strings.Repeat("x", 20<<20))
+	_ = data.Close()
+	_ = c.Conn.Close()
+	proxy.Restore()
+	spdtest.Await(t, "the session is over", func() error {
+		return spdtest.Equal(metric(t, s.Admin(), "spd_sessions"), 0)
+	})
+	if got := curl(t, "-l", s.URL()+"/"); got != "" {
+		t.Errorf("files: %q", got)
+	}
+}
+
 // A node that is killed loses what it was being sent, and nothing else.
 func TestKilledNodePublishesNothing(t *testing.T) {
 	t.Parallel()
