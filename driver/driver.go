@@ -49,9 +49,9 @@ type Deps struct {
 	PartsInFlight int           // parts of one upload sent to the store at a time
 	DataTimeout   time.Duration // silence on a data connection that ends a transfer
 
-	// Alive is asked before an upload is published: an error means that the client has
-	// gone, so that the file may be cut short. It may be nil.
-	Alive func() error
+	// Alive is asked before an upload is published, and told when its data ended: an error
+	// means that the client has gone, so that the file may be cut short. It may be nil.
+	Alive func(ended time.Time) error
 	// Report, if not nil, is told of every operation when it has ended.
 	Report func(Operation)
 }

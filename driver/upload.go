@@ -31,6 +31,7 @@ type uploading struct {
 	charged int64        // bytes and
 	files   int64        // files booked against the quota
 	object  store.Object // what was published
+	ended   time.Time    // when the client had sent everything
 }
 
 var (
@@ -269,14 +270,14 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 	if u.promise > u.op.Bytes {
 		return errShortUpload
 	}
-	if d.Alive != nil {
-		if err := d.Alive(); err != nil {
-			return fmt.Errorf("%w: %w", errGone, err)
-		}
-	}
 	<-u.check.done
 	if u.check.err != nil {
 		return u.check.err
+	}
+	if d.Alive != nil {
+		if err := d.Alive(u.ended); err != nil {
+			return fmt.Errorf("%w: %w", errGone, err)
+		}
 	}
 	u.charged, u.files = size-u.check.existing.object.Size, 0
 	if u.check.existing.key == "" {
@@ -293,6 +294,7 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 // that was refused is thrown away.
 func (u *uploading) Close() error {
 	defer u.stop()
+	u.ended = time.Now()
 	if u.err == nil {
 		u.publish()
 	}

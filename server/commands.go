@@ -39,18 +39,9 @@ func parseCommand(line string) command {
 	return command{verb: verb, arg: arg}
 }
 
-// isTransfer tells whether a command opens a data connection.
-func isTransfer(verb string) bool {
-	switch verb {
-	case "RETR", "STOR", "APPE", "LIST", "NLST", "MLSD":
-		return true
-	}
-	return false
-}
-
 // duringTransfer tells whether a command may be executed beside a transfer.
 func duringTransfer(c command) bool {
-	return c.verb == "ABOR" || c.verb == "QUIT" || c.verb == "NOOP" || c.verb == "STAT" && c.arg == ""
+	return c.verb == "ABOR" || c.verb == "NOOP" || c.verb == "STAT" && c.arg == ""
 }
 
 // dispatch executes a command line, or returns what the engine is to execute in its
@@ -65,8 +56,11 @@ func (s *session) dispatch(line string) (forward string) {
 		s.reply("500 No command given")
 		return ""
 	}
-	if !duringTransfer(c) && !s.waitTransfer() {
-		return ""
+	if !duringTransfer(c) {
+		if !s.waitTransfer() {
+			return ""
+		}
+		s.verb = c.verb
 	}
 	if handle, ok := s.handler(c.verb); ok {
 		forward = handle(c)
@@ -77,8 +71,8 @@ func (s *session) dispatch(line string) (forward string) {
 		s.reply("500 Command line too long")
 		return ""
 	}
-	if forward != "" {
-		s.begin(parseCommand(forward).verb)
+	if forward != "" && !duringTransfer(c) {
+		s.verb = parseCommand(forward).verb
 	}
 	return forward
 }
@@ -112,12 +106,18 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 		return rename("CDUP"), true
 	case "RETR", "STOR", "APPE", "MLSD", "LIST", "NLST":
 		return s.doTransfer, true
+	case "PASV", "EPSV":
+		return s.doPassive, true
+	case "PORT", "EPRT":
+		return s.doActive, true
+	case "ABOR":
+		return s.doAbor, true
+	case "TYPE":
+		return s.doType, true
 	case "REST":
 		return s.doRest, true
 	case "ALLO":
 		return s.doAllo, true
-	case "PORT", "EPRT":
-		return s.doPort, true
 	case "MDTM":
 		return s.doMdtm, true
 	case "HASH", "XCRC", "MD5", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512":
@@ -210,25 +210,6 @@ func (s *session) needsArgument(c command) string {
 	return c.line()
 }
 
-// doTransfer checks what RETR, STOR, APPE and the listings need before the engine opens
-// anything.
-func (s *session) doTransfer(c command) string {
-	if !s.loggedIn() {
-		return ""
-	}
-	if s.server.TLSRequired && !s.private {
-		s.reply("522 Data connections must be protected; use PROT P")
-		return ""
-	}
-	switch c.verb {
-	case "LIST", "NLST":
-		c.arg = withoutListOptions(c.arg)
-	case "RETR", "STOR", "APPE":
-		return s.needsArgument(c)
-	}
-	return c.line()
-}
-
 // withoutListOptions takes options as of ls from the argument of LIST and NLST; clients
 // send them, though no RFC knows them.
 func withoutListOptions(arg string) string {
@@ -247,11 +228,34 @@ func (s *session) doRest(c command) string {
 	if !s.loggedIn() {
 		return ""
 	}
-	if n, err := strconv.ParseInt(c.arg, 10, 64); err != nil || n < 0 {
+	n, err := strconv.ParseInt(c.arg, 10, 64)
+	switch {
+	case err != nil || n < 0:
 		s.reply("501 REST needs a number of bytes")
+	case s.ascii && n > 0:
+		s.reply("501 REST counts bytes as stored; use TYPE I first")
+	default:
+		s.rest = n
+		s.reply("350 The next transfer begins at byte %d", n)
+	}
+	return ""
+}
+
+// doType notes the representation type for transfers (RFC 959, 3.1.1).
+func (s *session) doType(c command) string {
+	if !s.loggedIn() {
 		return ""
 	}
-	return c.line()
+	switch strings.ReplaceAll(strings.ToUpper(c.arg), " ", "") {
+	case "I", "L8":
+		s.ascii = false
+	case "A", "AN":
+		s.ascii = true
+	default:
+		s.reply("504 Only TYPE I and TYPE A are supported")
+		return ""
+	}
+	return c.line() // SIZE depends on it
 }
 
 // doAllo takes the record size from "n R m" (RFC 959); files here have no records.
@@ -267,37 +271,6 @@ func (s *session) doAllo(c command) string {
 	return command{c.verb, size}.line()
 }
 
-// doPort refuses ports below 1024: nobody's FTP client listens there (RFC 2577, 3).
-func (s *session) doPort(c command) string {
-	if !s.loggedIn() {
-		return ""
-	}
-	if port, ok := portOf(c); ok && port < 1024 {
-		s.reply("500 Data connections may not go to ports below 1024")
-		return ""
-	}
-	return c.line()
-}
-
-// portOf reads the port from the argument of PORT or EPRT.
-func portOf(c command) (port int, ok bool) {
-	if c.verb == "EPRT" {
-		fields := strings.Split(c.arg, "|")
-		if len(fields) != 5 {
-			return 0, false
-		}
-		port, err := strconv.Atoi(fields[3])
-		return port, err == nil
-	}
-	fields := strings.Split(c.arg, ",")
-	if len(fields) != 6 {
-		return 0, false
-	}
-	high, err1 := strconv.Atoi(fields[4])
-	low, err2 := strconv.Atoi(fields[5])
-	return high<<8 + low, err1 == nil && err2 == nil
-}
-
 // doMdtm makes "MDTM time path", by which some clients set a time, the MFMT that it means
 // (draft-somers-ftp-mfxx).
 func (s *session) doMdtm(c command) string {
@@ -305,7 +278,7 @@ func (s *session) doMdtm(c command) string {
 		return ""
 	}
 	when, path, _ := strings.Cut(c.arg, " ")
-	if len(when) == len("YYYYMMDDhhmmss") && isCode(when) && path != "" {
+	if len(when) == len("YYYYMMDDhhmmss") && isNumber(when) && path != "" {
 		return command{"MFMT", c.arg}.line()
 	}
 	return s.needsArgument(c)
@@ -333,7 +306,9 @@ func (s *session) doHash(c command) string {
 	return command{c.verb, `"` + strings.ReplaceAll(path, `"`, `""`) + `"` + limits}.line()
 }
 
-func isNumber(s string) bool { return s != "" && isCode(s) }
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
 
 // doFeat lists the extensions (RFC 2389).
 func (s *session) doFeat(command) string {

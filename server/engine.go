@@ -61,15 +61,13 @@ type engineDriver struct {
 }
 
 var (
-	_ ftpserver.MainDriver                        = (*engineDriver)(nil)
-	_ ftpserver.MainDriverExtensionPassiveWrapper = (*engineDriver)(nil)
-	_ ftpserver.MainDriverExtensionQuitMessage    = (*engineDriver)(nil)
+	_ ftpserver.MainDriver                     = (*engineDriver)(nil)
+	_ ftpserver.MainDriverExtensionQuitMessage = (*engineDriver)(nil)
 )
 
 var (
-	errNoTLS    = errors.New("TLS is not configured")
+	errNoTLS    = errors.New("the engine speaks no TLS")
 	errNotOurs  = errors.New("connection is not a session")
-	errNotIPv4  = errors.New("PASV needs an IPv4 address; use EPSV")
 	errNotKnown = errors.New("not logged in")
 )
 
@@ -77,36 +75,13 @@ var (
 func (e *engineDriver) GetSettings() (*ftpserver.Settings, error) {
 	s := e.server
 	return &ftpserver.Settings{
-		Listener:                 s.arrivals,
-		Banner:                   s.Banner,
-		PassiveTransferPortRange: s.passive.getter(),
-		PublicIPResolver:         e.publicIP,
-		IdleTimeout:              -1, // the session's
-		ConnectionTimeout:        int(s.ConnectTimeout.Seconds()),
-		ActiveTransferPortNon20:  true, // port 20 needs privileges and gains nothing
-		DisableActiveMode:        !s.ActiveMode,
-		DisableLISTArgs:          true, // the session's
-		EnableHASH:               true,
-		DefaultTransferType:      ftpserver.TransferTypeBinary,
-		ActiveConnectionsCheck:   ftpserver.IPMatchRequired, // no bounce (RFC 2577)
-		PasvConnectionsCheck:     ftpserver.IPMatchRequired,
+		Listener:            s.arrivals,
+		Banner:              s.Banner,
+		IdleTimeout:         -1,   // the session's
+		DisableActiveMode:   true, // transfers are the session's
+		EnableHASH:          true,
+		DefaultTransferType: ftpserver.TransferTypeBinary,
 	}, nil
-}
-
-// publicIP is the address in the reply to PASV: the configured one, or that which the
-// client has connected to.
-func (e *engineDriver) publicIP(cc ftpserver.ClientContext) (string, error) {
-	if e.server.PublicIP != "" {
-		return e.server.PublicIP, nil
-	}
-	host, _, err := net.SplitHostPort(cc.LocalAddr().String())
-	if err != nil {
-		return "", err
-	}
-	if ip := net.ParseIP(host); ip == nil || ip.To4() == nil {
-		return "", errNotIPv4
-	}
-	return host, nil
 }
 
 // ClientConnected implements ftpserver.MainDriver.
@@ -132,8 +107,9 @@ func (e *engineDriver) AuthUser(cc ftpserver.ClientContext, _, _ string) (ftpser
 	if s.account == nil {
 		return nil, errNotKnown
 	}
+	s.engine = cc
 	files, err := s.server.Driver(s.ctx, driver.Deps{
-		Client: cc,
+		Client: s,
 		Log:    s.log.With("user", s.account.Name),
 		Alive:  s.alive,
 		Report: s.report,
@@ -146,18 +122,8 @@ func (e *engineDriver) AuthUser(cc ftpserver.ClientContext, _, _ string) (ftpser
 	return files, nil
 }
 
-// GetTLSConfig implements ftpserver.MainDriver, for data connections.
-func (e *engineDriver) GetTLSConfig() (*tls.Config, error) {
-	if e.server.TLS == nil {
-		return nil, errNoTLS
-	}
-	return e.server.TLS, nil
-}
-
-// WrapPassiveListener implements ftpserver.MainDriverExtensionPassiveWrapper.
-func (e *engineDriver) WrapPassiveListener(l net.Listener) (net.Listener, error) {
-	return e.server.passive.wrap(l), nil
-}
+// GetTLSConfig implements ftpserver.MainDriver. TLS is the session's.
+func (e *engineDriver) GetTLSConfig() (*tls.Config, error) { return nil, errNoTLS }
 
 // QuitMessage implements ftpserver.MainDriverExtensionQuitMessage.
 func (e *engineDriver) QuitMessage() string { return "Goodbye" }

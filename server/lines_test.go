@@ -82,14 +82,33 @@ func TestWithoutListOptions(t *testing.T) {
 	}
 }
 
-func TestPassivePort(t *testing.T) {
-	for line, want := range map[string]int{
-		"227 Entering Passive Mode (127,0,0,1,195,80)":   195<<8 + 80,
-		"229 Entering Extended Passive Mode (|||50000|)": 50000,
-		"227 no numbers": 0, "229 (|||x|)": 0, "200 (1,2,3,4,5,6)": 0,
+func TestParseAddresses(t *testing.T) {
+	for _, test := range []struct{ verb, arg, want string }{
+		{"PORT", "127,0,0,1,195,80", "127.0.0.1:50000"},
+		{"PORT", "127,0,0,1,195", "address not understood"},
+		{"PORT", "127,0,0,1,195,256", "address not understood"},
+		{"PORT", "127,0,0,1,195,-1", "address not understood"},
+		{"PORT", "", "address not understood"},
+		{"EPRT", "|1|127.0.0.1|50000|", "127.0.0.1:50000"},
+		{"EPRT", "!2!::1!50000!", "[::1]:50000"},
+		{"EPRT", "|2|127.0.0.1|50000|", "address not understood"},
+		{"EPRT", "|3|127.0.0.1|50000|", "unknown network protocol"},
+		{"EPRT", "|1|127.0.0.1|65536|", "address not understood"},
+		{"EPRT", "|1|127.0.0.1|50000", "address not understood"},
+		{"EPRT", "", "address not understood"},
 	} {
-		if got, ok := passivePort(line); got != want && ok || ok != (want != 0) {
-			t.Errorf("%q: got %d, %v", line, got, ok)
+		parse := parsePort
+		if test.verb == "EPRT" {
+			parse = parseEprt
+		}
+		got := ""
+		if addr, err := parse(test.arg); err != nil {
+			got = err.Error()
+		} else {
+			got = addr.String()
+		}
+		if got != test.want {
+			t.Errorf("%s %s: got %s, want %s", test.verb, test.arg, got, test.want)
 		}
 	}
 }
@@ -103,9 +122,8 @@ func FuzzCommand(f *testing.F) {
 		if strings.ContainsAny(c.verb, " ") {
 			t.Fatalf("verb %q", c.verb)
 		}
-		if port, ok := portOf(c); ok && c.verb == "EPRT" && port < 0 && !strings.Contains(line, "-") {
-			t.Fatalf("port %d from %q", port, line)
-		}
+		_, _ = parsePort(c.arg)
+		_, _ = parseEprt(c.arg)
 		withoutListOptions(c.arg)
 	})
 }

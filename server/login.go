@@ -150,7 +150,7 @@ func (s *session) doProt(c command) string {
 		s.reply("534 This server requires PROT P")
 	default:
 		s.private = level == "P"
-		return command{c.verb, level}.line()
+		s.reply("200 Data connections will be %s", map[bool]string{true: "private", false: "clear"}[s.private])
 	}
 	return ""
 }

@@ -2,156 +2,184 @@ package server
 
 import (
 	"context"
-	"io"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
+	"syscall"
+	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
+	"golang.org/x/sys/unix"
 )
 
-// passivePorts knows the passive listeners: which ports of the range are taken, and which
-// session each belongs to. The engine opens a listener without saying for whom; the
-// session claims it when the reply with its port passes by.
+// errNoPort: all passive ports are taken.
+var errNoPort = errors.New("no passive port is free")
+
+const (
+	// spareListeners is how many listeners stay open unused before one is used again. The
+	// more there are, the later a port comes back to somebody else.
+	spareListeners = 16
+	// maxSpare bounds the listeners that stay open unused.
+	maxSpare = 1024
+)
+
+// passivePorts are the ports that PASV and EPSV give out. A listener stays open when its
+// transfer is over and serves another one later: binding a port is the dearest step of a
+// small transfer. A port has one owner at a time. It may be used concurrently.
 type passivePorts struct {
 	first, last int // 0: any free port
 
-	mu   sync.Mutex
-	next int
-	open map[int]*passiveListener // by port
+	mu     sync.Mutex
+	unused int            // the next port of the range that has not been tried yet
+	spare  []*passivePort // open and without an owner, the longest unused first
+	closed bool
 }
 
 func newPassivePorts(first, last int) *passivePorts {
-	return &passivePorts{first: first, last: last, next: first, open: make(map[int]*passiveListener)}
+	return &passivePorts{first: first, last: last, unused: first}
 }
 
-// getter is the engine's source of ports; nil lets the kernel choose.
-func (p *passivePorts) getter() ftpserver.PasvPortGetter {
+// take gives a port to a session. Connections that came while nobody owned it are dropped.
+func (p *passivePorts) take(owner *session) (*passivePort, error) {
+	port, err := p.next()
+	if err != nil {
+		return nil, err
+	}
+	port.owner = owner
+	port.dropBacklog()
+	return port, nil
+}
+
+func (p *passivePorts) next() (*passivePort, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.spare) < spareListeners && !p.closed {
+		if port := p.bind(); port != nil {
+			return port, nil
+		}
+	}
+	if len(p.spare) == 0 {
+		return nil, errNoPort
+	}
+	port := p.spare[0]
+	p.spare = p.spare[1:]
+	return port, nil
+}
+
+// bind opens a listener on a port that has none yet; nil if there is none to be had.
+// Ports that other programs hold are passed over, and tried again after the others.
+func (p *passivePorts) bind() *passivePort {
 	if p.first == 0 {
+		return p.listen(0)
+	}
+	for p.unused <= p.last {
+		port := p.unused
+		p.unused++
+		if l := p.listen(port); l != nil {
+			return l
+		}
+	}
+	return nil
+}
+
+func (p *passivePorts) listen(port int) *passivePort {
+	config := net.ListenConfig{KeepAlive: -1} // data connections have deadlines instead
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(context.Background(), "tcp", (&net.TCPAddr{Port: port}).String())
+	if err != nil {
 		return nil
 	}
-	return p
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		_ = l.Close() // never happens
+		return nil
+	}
+	return &passivePort{ports: p, TCPListener: tcp}
 }
 
-// FetchNext implements ftpserver.PasvPortGetter: the ports in turn, without those taken.
-func (p *passivePorts) FetchNext() (exposed, listened int, ok bool) {
+// release takes a port back.
+func (p *passivePorts) release(port *passivePort) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for range p.last - p.first + 1 {
-		port := p.next
-		if p.next++; p.next > p.last {
-			p.next = p.first
-		}
-		if p.open[port] == nil {
-			return port, port, true
-		}
+	port.owner = nil
+	if p.closed || p.first == 0 && len(p.spare) >= maxSpare {
+		_ = port.Close() // nobody uses it
+		return
 	}
-	return 0, 0, false
+	p.spare = append(p.spare, port)
 }
 
-// portAttempts is how many ports the engine tries to listen on: another process may have
-// taken some.
-const portAttempts = 10
-
-// NumberAttempts implements ftpserver.PasvPortGetter.
-func (p *passivePorts) NumberAttempts() int { return portAttempts }
-
-func (p *passivePorts) wrap(l net.Listener) net.Listener {
-	w := &passiveListener{Listener: l, ports: p}
-	if addr, ok := l.Addr().(*net.TCPAddr); ok {
-		w.port = addr.Port
-	}
+// close closes the listeners that nobody owns; the others follow when they are released.
+func (p *passivePorts) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open[w.port] = w
-	return w
-}
-
-// claim says whose a listener is.
-func (p *passivePorts) claim(port int, s *session) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if l := p.open[port]; l != nil {
-		l.owner = s
+	p.closed = true
+	for _, port := range p.spare {
+		_ = port.Close() // nobody uses it
 	}
+	p.spare = nil
 }
 
-// passiveListener accepts the owner's data connection and turns strangers away: neither
-// can they steal it, nor keep the owner out (RFC 2577, 3).
-type passiveListener struct {
-	net.Listener
+// passivePort is a port that a session's client is to connect to.
+type passivePort struct {
+	*net.TCPListener
 	ports *passivePorts
-	port  int
-	owner *session // guarded by ports.mu; nil until claimed
+	owner *session
 }
 
-// Accept implements net.Listener.
-func (l *passiveListener) Accept() (net.Conn, error) {
+var _ dataPort = (*passivePort)(nil)
+
+// number is the port's number.
+func (p *passivePort) number() int {
+	addr, _ := p.Addr().(*net.TCPAddr) // it always is
+	return addr.Port
+}
+
+// dropBacklog closes connections that wait for a previous owner.
+func (p *passivePort) dropBacklog() {
+	raw, err := p.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { // a listener that is broken shows when it is used
+		for {
+			conn, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
+			if errors.Is(err, syscall.ECONNABORTED) {
+				continue
+			}
+			if err != nil {
+				return
+			}
+			_ = unix.Close(conn) // nobody knows it
+		}
+	})
+}
+
+// open accepts the owner's connection and turns strangers away: neither can they steal
+// it, nor keep the owner out (RFC 2577, 3). The port is given back.
+func (p *passivePort) open(ctx context.Context) (net.Conn, error) {
+	defer p.ports.release(p)
+	deadline, _ := ctx.Deadline()
+	if err := p.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = p.SetDeadline(time.Unix(1, 0)) }) // wakes Accept
+	defer stop()
 	for {
-		conn, err := l.Listener.Accept()
+		conn, err := p.AcceptTCP()
 		if err != nil {
 			return nil, err
 		}
-		owner := l.claimed()
-		if owner != nil && addrOf(conn.RemoteAddr()) == owner.ip {
-			return newDataConn(owner.ctx, conn), nil
+		if addrOf(conn.RemoteAddr()) == p.owner.ip {
+			return conn, nil
 		}
-		if owner != nil {
-			owner.log.Warn("stranger on a passive port turned away", "stranger", conn.RemoteAddr().String())
-		}
+		p.owner.log.Warn("stranger on a passive port turned away", "stranger", conn.RemoteAddr().String())
 		_ = conn.Close() // not ours to talk to
 	}
 }
 
-func (l *passiveListener) claimed() *session {
-	l.ports.mu.Lock()
-	defer l.ports.mu.Unlock()
-	return l.owner
-}
-
-// Close implements net.Listener and gives the port back.
-func (l *passiveListener) Close() error {
-	l.ports.mu.Lock()
-	if l.ports.open[l.port] == l {
-		delete(l.ports.open, l.port)
-	}
-	l.ports.mu.Unlock()
-	return l.Listener.Close()
-}
-
-// dataConn is a data connection that ends with its session. Being no bare TCPConn, it is
-// what the driver's ReadFrom and WriteTo see.
-type dataConn struct {
-	net.Conn
-	stop  func() bool
-	ended atomic.Bool
-}
-
-// Read implements net.Conn.
-func (c *dataConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if err == io.EOF {
-		c.ended.Store(true)
-	}
-	return n, err
-}
-
-// Ended tells whether the connection itself has been read to its end. Under TLS it is not
-// when the client has said close_notify, as one that is killed has not (RFC 4217, 12.4).
-func (c *dataConn) Ended() bool { return c.ended.Load() }
-
-func newDataConn(ctx context.Context, conn net.Conn) *dataConn {
-	c := &dataConn{Conn: conn}
-	c.stop = context.AfterFunc(ctx, func() { _ = conn.Close() }) // cuts off the transfer
-	return c
-}
-
-// Close implements net.Conn.
-func (c *dataConn) Close() error {
-	c.stop()
-	return c.Conn.Close()
-}
+// drop gives the port back unused.
+func (p *passivePort) drop() { p.ports.release(p) }
 
 // addrOf is the IP address of a TCP address.
 func addrOf(a net.Addr) netip.Addr {

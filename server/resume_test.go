@@ -81,7 +81,7 @@ func TestResumeOnAnotherNode(t *testing.T) {
 	first.breakOff("alice", "STOR f", data[:2*part+part/2])
 
 	c := second.login("alice")
-	c.do("550", "RETR f")
+	c.put("550", "RETR f", nil)
 	c.do(fmt.Sprint("213 ", 2*part), "SIZE f")
 	c.do("213 20", "MDTM f")
 	if got := c.do("250", "MLST f"); !strings.Contains(got, fmt.Sprintf("Size=%d;", 2*part)) {
@@ -332,5 +332,5 @@ func TestTruncatedTLS(t *testing.T) {
 		c.expect("426")
 	}
 	c.do(fmt.Sprint("213 ", part), "SIZE f")
-	c.do("550", "RETR f")
+	c.put("550", "RETR f", nil)
 }

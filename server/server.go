@@ -35,6 +35,7 @@ type Options struct {
 	IdleTimeout      time.Duration // between commands
 	LoginTimeout     time.Duration // from connecting to being logged in
 	ConnectTimeout   time.Duration // for a data connection to come about
+	DataTimeout      time.Duration // silence on a data connection that ends a listing
 	MaxSessions      int
 	MaxSessionsPerIP int
 	LoginAttempts    int // wrong passwords on one connection
@@ -244,6 +245,7 @@ func (s *Server) Close() {
 	}
 	s.mu.Unlock()
 	s.active.Wait()
+	s.passive.close()
 	s.arrivals.stop()
 	s.running.Wait()
 }

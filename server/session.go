@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	ftpserver "github.com/fclairamb/ftpserverlib"
+
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
 )
@@ -40,18 +42,26 @@ type session struct {
 	resume   chan struct{} // run waits for it after AUTH
 	wake     chan struct{} // something that a waiting Read must look at
 	left     chan struct{} // closed when the engine has left
+	gone     chan struct{} // closed when the client has closed the control connection
 
 	// Of the engine's command loop alone.
 	pending  []byte // command line that the engine has not read yet
 	name     string // of the last USER
 	failures int
-	account  *auth.User     // after login
-	files    *driver.Driver // after login
-	private  bool           // PROT P
-	utf8     bool           // OPTS UTF8 ON
+	account  *auth.User              // after login
+	files    *driver.Driver          // after login
+	engine   ftpserver.ClientContext // after login
+	private  bool                    // PROT P
+	ascii    bool                    // TYPE A
+	rest     int64                   // of REST, for the next transfer
+	port     dataPort                // for the next transfer; nil before PASV and the like
+	verb     string                  // the command being executed
+	utf8     bool                    // OPTS UTF8 ON
 	replies  replyLines
 
 	user string // after login; guarded by server.mu
+
+	transfers sync.WaitGroup
 
 	writing sync.Mutex // one reply at a time
 
@@ -59,12 +69,10 @@ type session struct {
 	conn     net.Conn // TLS after AUTH
 	raw      net.Conn
 	secure   bool
-	command  string // verb that the engine is executing; "" when idle
-	transfer bool   // the engine is executing a transfer
+	running  *transfer // in progress, or nil
 	active   time.Time
 	farewell string // reply that ends the session as soon as it is idle
 	quit     bool   // the client has said QUIT
-	gone     bool   // the client has closed the control connection
 }
 
 var _ net.Conn = (*session)(nil)
@@ -82,6 +90,7 @@ func newSession(s *Server, conn net.Conn, implicit bool) *session {
 		resume: make(chan struct{}),
 		wake:   make(chan struct{}, 1),
 		left:   make(chan struct{}),
+		gone:   make(chan struct{}),
 		conn:   conn, raw: conn,
 	}
 }
@@ -114,9 +123,8 @@ func (s *session) run() {
 	s.readAhead()
 	<-s.left
 	s.cancel()
-	if s.files != nil {
-		s.files.Wait()
-	}
+	s.transfers.Wait()
+	s.setDataPort(nil)
 	s.reportLogout()
 }
 
@@ -155,9 +163,9 @@ func (s *session) readAhead() {
 // lost notes that the client is gone. A transfer in progress is cut off; commands that
 // arrived whole are still executed.
 func (s *session) lost() {
+	close(s.gone)
 	s.mu.Lock()
-	s.gone = true
-	cut := s.transfer && !s.quit
+	cut := s.running != nil && !s.quit
 	s.mu.Unlock()
 	if cut {
 		s.cut()
@@ -263,7 +271,7 @@ func (s *session) patience() time.Duration {
 	if s.account == nil && s.server.LoginTimeout > 0 {
 		left = s.server.LoginTimeout - time.Since(s.began)
 	}
-	if s.server.IdleTimeout > 0 && !s.transfer {
+	if s.server.IdleTimeout > 0 && s.running == nil {
 		left = min(left, s.server.IdleTimeout-time.Since(s.active))
 	}
 	return max(left, 0)
@@ -274,7 +282,7 @@ func (s *session) dueFarewell() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.transfer:
+	case s.running != nil:
 		return ""
 	case s.farewell != "":
 		return s.farewell
@@ -292,70 +300,39 @@ func (s *session) touch() {
 	s.active = time.Now()
 }
 
-// begin notes that the engine executes a command.
-func (s *session) begin(verb string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if isTransfer(verb) {
-		s.transfer = true
-		return
-	}
-	s.command = verb
-}
-
-// finished notes that a final reply has passed: the end of the command, or of the
-// transfer that runs beside it. ABOR's first reply ends the transfer.
-func (s *session) finished() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active = time.Now()
-	if s.transfer && (s.command == "" || s.command == "ABOR") {
-		s.transfer = false
-	} else {
-		s.command = ""
-	}
-	s.poke()
-}
-
-func (s *session) transferring() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.transfer
-}
+func (s *session) transferring() bool { return s.current() != nil }
 
 // waitTransfer waits until no transfer is in progress; false if the session ended first.
 func (s *session) waitTransfer() bool {
-	for s.transferring() {
-		select {
-		case <-s.wake:
-		case <-s.ctx.Done():
-			return false
-		}
+	t := s.current()
+	if t == nil {
+		return true
 	}
-	return true
+	select {
+	case <-t.done:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
 }
+
+// Path implements driver.Client: the working directory is the engine's.
+func (s *session) Path() string { return s.engine.Path() }
+
+// GetLastCommand implements driver.Client.
+func (s *session) GetLastCommand() string { return s.verb }
 
 // Write implements net.Conn for the engine: replies, any number of lines at a time.
 func (s *session) Write(p []byte) (int, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	var out bytes.Buffer
-	finals := 0
 	for line := range s.replies.add(p) {
 		out.WriteString(line)
 		out.WriteString("\r\n")
-		if port, ok := passivePort(line); ok {
-			s.server.passive.claim(port, s)
-		}
-		if s.replies.final(line) {
-			finals++
-		}
 	}
 	if err := s.send(out.Bytes()); err != nil {
 		return 0, err
-	}
-	for range finals {
-		s.finished()
 	}
 	return len(p), nil
 }

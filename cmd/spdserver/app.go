@@ -234,6 +234,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		IdleTimeout:      cfg.IdleTimeout,
 		LoginTimeout:     cfg.LoginTimeout,
 		ConnectTimeout:   cfg.ConnectTimeout,
+		DataTimeout:      cfg.DataTimeout,
 		MaxSessions:      cfg.MaxSessions,
 		MaxSessionsPerIP: cfg.MaxSessionsPerIP,
 		LoginAttempts:    cfg.LoginAttempts,
