@@ -6,7 +6,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 
 export PKGS FUZZTIME
 
-.PHONY: help build test lint fuzz tools clean
+.PHONY: help build test bench lint fuzz tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,10 @@ build: ## build ./spdserver, static
 test: ## run all tests against real servers, with the race detector
 	@scripts/tools.sh system minio
 	@scripts/test.sh
+
+bench: ## measure it next to the bare S3 client; SCENARIO=small-up, QUICK=1, PROFILE=1
+	@scripts/tools.sh system minio
+	@go run ./bench
 
 lint: ## look for mistakes and for breaches of the layers
 	@scripts/tools.sh golangci-lint

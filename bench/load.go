@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// load is what a number of clients do at the same time, be it through SPD or straight to
+// the store. It travels to the process of the S3 client as JSON.
+type load struct {
+	Upload   bool
+	Clients  int
+	Size     int64         // bytes of each file
+	Duration time.Duration // clients begin new files until then; 0: each transfers one
+	Choice   int           // downloads: files of each client, which it takes in turns
+	Dir      string        // client i's files are Dir/i/0, Dir/i/1, ...
+}
+
+// outcome is what a load has cost.
+type outcome struct {
+	Files   int64   `json:"files"`
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"seconds"` // by the clock
+	CPU     float64 `json:"cpu"`     // seconds, of the process that is measured
+}
+
+// transfer moves one file between a client and wherever it goes.
+type transfer func(client int, name string, size int64) error
+
+// run does the load. The first transfer that fails ends it.
+func (l load) run(do transfer) (outcome, error) {
+	var files atomic.Int64
+	var g errgroup.Group
+	begun := time.Now()
+	for client := range l.Clients {
+		g.Go(func() error {
+			for n := 0; n == 0 || time.Since(begun) < l.Duration; n++ {
+				if err := do(client, l.name(client, n), l.Size); err != nil {
+					return fmt.Errorf("client %d, file %d: %w", client, n, err)
+				}
+				files.Add(1)
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	return outcome{Files: files.Load(), Bytes: files.Load() * l.Size, Seconds: time.Since(begun).Seconds()}, err
+}
+
+func (l load) name(client, n int) string {
+	if !l.Upload {
+		n %= l.Choice
+	}
+	return fmt.Sprintf("%s/%d", l.dir(client), n)
+}
+
+func (l load) dir(client int) string { return fmt.Sprintf("%s/%d", l.Dir, client) }
+
+const warmSize = 1 << 10 // bytes
+
+// warm makes each client transfer a small file, so that connections are there.
+func (l load) warm(do transfer) error {
+	var g errgroup.Group
+	for client := range l.Clients {
+		g.Go(func() error { return do(client, l.dir(client)+"/warm", warmSize) })
+	}
+	return g.Wait()
+}
