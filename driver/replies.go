@@ -102,6 +102,7 @@ func translations() []translation {
 		{errBroken, 426, "The storage failed in mid-download; resume it later"},
 		{errTransfer, 426, "Data connection failed; transfer aborted"},
 		{upload.ErrTaken, 426, "Another session goes on with this upload"},
+		{upload.ErrLost, 451, "The storage has lost the upload; send the file again"},
 		{auth.ErrQuota, 552, "Quota exceeded; nothing was stored"},
 		{store.ErrTooLarge, 552, "File too large for the storage"},
 		{buffer.ErrTooLarge, 552, "File too large for the server's memory settings"},

@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// ErrTaken: another session has taken the upload over, or thrown it away.
-var ErrTaken = errors.New("upload taken over by another session")
+var (
+	// ErrTaken: another session has taken the upload over, or thrown it away.
+	ErrTaken = errors.New("upload taken over by another session")
+	// ErrLost: the store does not know the upload any more.
+	ErrLost = errors.New("upload lost by the store")
+)
 
 // Record is a multipart upload that is neither completed nor aborted, as every node can
 // see it. The store's list of parts is the truth about what has been received.
@@ -25,6 +29,11 @@ type Record struct {
 
 // Live tells whether somebody is adding parts, as far as can be known.
 func (r Record) Live(now time.Time) bool { return r.Holder != "" && now.Before(r.Lease) }
+
+// same tells whether two records are of the same upload.
+func (r Record) same(other Record) bool {
+	return r.Bucket == other.Bucket && r.Key == other.Key && r.ID == other.ID
+}
 
 // Journal remembers uploads in progress where every node can read them, so that they can
 // be resumed elsewhere, and no parts are orphaned by a node that dies. Package db

@@ -58,12 +58,14 @@ func (m *Manager) Run(ctx context.Context) {
 	}
 }
 
-// renew extends all leases. A session that has lost its upload learns it when it is about
-// to publish; what it adds until then does no harm, since its parts are not those that
-// the other one's Complete names.
+// renew extends all leases. A session that has lost its upload adds nothing more to it.
 func (m *Manager) renew(ctx context.Context) {
 	for _, s := range m.sessions() {
-		if err := m.Journal.Hold(ctx, s.leased()); err != nil && !errors.Is(err, ErrTaken) {
+		err := m.Journal.Hold(ctx, s.leased())
+		switch {
+		case errors.Is(err, ErrTaken):
+			s.lose()
+		case err != nil:
 			m.Log.Warn("upload's lease not renewed", "key", s.target.Key, "err", err)
 			return // the database is away; the next round tries again
 		}

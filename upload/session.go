@@ -37,6 +37,7 @@ type Session struct {
 	mu     sync.Mutex
 	record Record // of the multipart upload; without an ID before the first part
 	noted  bool   // record is in the journal
+	taken  bool   // another session has taken the upload over
 	parts  map[int]store.Part
 	object store.Object
 	done   bool // the object is published
@@ -59,6 +60,11 @@ func (m *Manager) Resume(ctx context.Context, target Target, p Partial) (*Sessio
 	if err := m.Journal.Take(ctx, s.leased()); err != nil {
 		return nil, err
 	}
+	for _, other := range m.sessions() {
+		if other.leased().same(s.record) {
+			other.lose()
+		}
+	}
 	m.setLive(s, true)
 	return s, nil
 }
@@ -70,6 +76,14 @@ func (s *Session) leased() Record {
 	r := s.record
 	r.Lease = time.Now().Add(leaseTime)
 	return r
+}
+
+// lose makes the session add no more parts: they would take the place of those of the
+// session that has the upload now.
+func (s *Session) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken = true
 }
 
 // PutWhole publishes a file smaller than a part by one Put.
@@ -93,7 +107,7 @@ func (s *Session) PutPart(ctx context.Context, n int, body io.ReadSeeker, size i
 	}
 	part, err := s.target.Store.PutPart(ctx, s.target.Key, id, n, body, size)
 	if err != nil {
-		return err
+		return lost(err)
 	}
 	s.add(part)
 	return nil
@@ -135,7 +149,10 @@ func baseRanges(n int64) []byteRange {
 func (s *Session) begin(ctx context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.record.ID != "" {
+	switch {
+	case s.taken:
+		return "", ErrTaken
+	case s.record.ID != "":
 		return s.record.ID, nil
 	}
 	id, err := s.target.Store.Begin(ctx, s.target.Key, store.PutOptions{})
@@ -190,12 +207,20 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	}
 	object, err := s.target.Store.Complete(ctx, s.target.Key, s.record.ID, parts)
 	if err != nil {
-		return store.Object{}, fmt.Errorf("complete upload: %w", err)
+		return store.Object{}, fmt.Errorf("complete upload: %w", lost(err))
 	}
 	s.done = true
 	object.Size = size
 	s.end(context.WithoutCancel(ctx))
 	return object, nil
+}
+
+// lost tells an upload that is gone from a file that does not exist.
+func lost(err error) error {
+	if errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	return err
 }
 
 // stillHeld fails if another session has taken the upload over. A database that is away
