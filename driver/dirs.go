@@ -55,6 +55,7 @@ func (d *Driver) putMarker(n name) error {
 	_, err := d.Store.Put(d.ctx, n.dir(), bytes.NewReader(nil), 0, opts)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		d.dirs.add(n.dir(), seenDir{marker: true})
+		d.Made.add(d.user.Bucket, n.dir())
 	}
 	if err != nil {
 		return fmt.Errorf("make directory: %w", err)
@@ -90,6 +91,7 @@ func (d *Driver) RemoveDir(wire string) error {
 			return fmt.Errorf("remove directory: %w", err)
 		}
 		d.dirs.forget(n.dir())
+		d.Made.remove(d.user.Bucket, n.dir())
 		d.dropTimes(d.ctx, n.dir())
 		return nil
 	})

@@ -43,6 +43,7 @@ type Deps struct {
 	Budget  *buffer.Budget
 	Times   store.Times
 	Usage   auth.Usage
+	Made    *MadeDirs    // one for all sessions of the node; may be nil
 	Log     *slog.Logger // says which session and user
 
 	PartSize      int64         // bytes of an upload's first parts
@@ -72,12 +73,13 @@ type Operation struct {
 // session's command loop and from at most one transfer at a time.
 type Driver struct {
 	Deps
-	ctx   context.Context // ends with the session
-	user  auth.User
-	up    *rate.Limiter // nil: no limit
-	down  *rate.Limiter
-	dirs  *seenDirs
-	files *seenFiles
+	ctx     context.Context // ends with the session
+	user    auth.User
+	up      *rate.Limiter // nil: no limit
+	down    *rate.Limiter
+	dirs    *seenDirs
+	windows *windows
+	files   *seenFiles
 
 	transfers sync.WaitGroup
 
@@ -103,13 +105,14 @@ var (
 // New returns the Driver of a user's session. ctx ends with the session.
 func New(ctx context.Context, deps Deps, user *auth.User) *Driver {
 	return &Driver{
-		Deps:  deps,
-		ctx:   ctx,
-		user:  *user,
-		up:    newLimiter(user.UploadRate),
-		down:  newLimiter(user.DownloadRate),
-		dirs:  newRecent[seenDir](),
-		files: newRecent[store.Object](),
+		Deps:    deps,
+		ctx:     ctx,
+		user:    *user,
+		up:      newLimiter(user.UploadRate),
+		down:    newLimiter(user.DownloadRate),
+		dirs:    newRecent[seenDir](),
+		windows: newWindows(),
+		files:   newRecent[store.Object](),
 	}
 }
 

@@ -153,6 +153,8 @@ func (d *Driver) renameDir(source entry, to name) error {
 		return err
 	}
 	d.dirs.clear()
+	d.Made.remove(d.user.Bucket, source.dir())
+	d.Made.add(d.user.Bucket, to.dir())
 	d.files.clear()
 	return move.deleteSources()
 }

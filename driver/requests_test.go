@@ -28,7 +28,7 @@ func TestRequests(t *testing.T) {
 		{"CWD again", 1, func() error { return s.cwd("/dir") }},
 		{"CWD home", 0, func() error { return s.cwd("/") }},
 		{"STOR", 2, func() error { return s.stor("/dir/new", "x") }},
-		{"STOR over", 2, func() error { return s.stor("/dir/new", "xy") }},
+		{"STOR over", 1, func() error { return s.stor("/dir/new", "xy") }},
 		{"STOR in home", 2, func() error { return s.stor("/new", "x") }},
 		{"RNFR, RNTO of an upload", 3, func() error { return s.rename("/dir/new", "/dir/newer") }},
 		{"RETR", 1, func() error { return second(s.retr("/dir/newer")) }},
@@ -68,7 +68,42 @@ func TestRequestsOfManyUploads(t *testing.T) {
 	for i := range 50 {
 		s.put(fmt.Sprint(i), "x")
 	}
-	if seen := s.requests.take(); len(seen) != 2*50 {
+	if seen := s.requests.take(); len(seen) != 1+50 {
 		t.Errorf("%d requests: %v", len(seen), seen)
+	}
+}
+
+// What a session relies on for a while must not let a file and a directory have one name.
+func TestDirectoryMadeMeanwhile(t *testing.T) {
+	s := newSession(t)
+	other := s.login("alice", nil)
+	for i := range 3 {
+		s.put(fmt.Sprintf("file%d", i), "x") // now the names around are known
+		name := fmt.Sprintf("file%d-dir", i)
+		other.must(other.mkd(name))
+		s.mustFail(553, s.stor(name, "x"))
+		other.must(other.rmd(name))
+		s.must(s.stor(name, "x"))
+	}
+	s.must(s.mkd("own"))
+	s.mustFail(553, s.stor("own", "x"))
+	s.must(s.rename("own", "renamed"))
+	s.mustFail(553, s.stor("renamed", "x"))
+	s.must(s.stor("own", "x"))
+}
+
+// Names in a directory of many, in any order, near and far.
+func TestDirectoriesAmongMany(t *testing.T) {
+	s := newSession(t)
+	for i := range 300 {
+		s.plant(fmt.Sprintf("alice/many/%d", i), "")
+		s.plant(fmt.Sprintf("alice/many/d%d/x", i), "")
+	}
+	for _, i := range []int{0, 1, 2, 3, 10, 11, 299, 150, 7, 70, 171, 99} {
+		s.mustFail(553, s.stor(fmt.Sprintf("many/d%d", i), "x"))
+		s.must(s.stor(fmt.Sprintf("many/%d", i), "y"))
+		s.must(s.stor(fmt.Sprintf("many/new%d", i), "y"))
+		s.must(s.stor(fmt.Sprintf("many/d%d!", i), "y"))
+		s.must(s.stor(fmt.Sprintf("many/d%d.", i), "y"))
 	}
 }

@@ -50,6 +50,7 @@ type world struct {
 	requests *counter          // and what a session's driver sees
 	db       *db.DB
 	budget   *buffer.Budget
+	made     driver.MadeDirs
 	later    atomic.Int64 // nanoseconds by which the store's clock is ahead
 }
 
@@ -146,7 +147,7 @@ func (w *world) login(name string, change func(*driver.Deps, *auth.User)) *sessi
 	deps := driver.Deps{
 		Client: s, Names: encoding.NewDetector(encoding.Hints{}), Store: w.requests,
 		Uploads: upload.NewManager(upload.Options{Journal: w.db, Node: "node", Log: log}), Budget: w.budget,
-		Times: w.db, Usage: w.db, Log: log,
+		Times: w.db, Usage: w.db, Made: &w.made, Log: log,
 		PartSize: partSize, PartsInFlight: 2, DataTimeout: 10 * time.Second,
 		Alive: func(time.Time) error { return s.gone }, Report: s.report,
 	}

@@ -77,7 +77,12 @@ func (u *uploading) openNew() error {
 	if err := u.driver.permit(auth.Upload); err != nil {
 		return err
 	}
-	u.check = u.startCheck(func() { u.driver.discardUnfinished(u.ctx, u.name) })
+	if d := u.driver; !d.asksForExisting() && d.knownFree(u.name) && len(d.unfinishedUploads(u.ctx)) == 0 {
+		u.check = &check{done: make(chan struct{})}
+		close(u.check.done)
+	} else {
+		u.check = u.startCheck(func() { d.discardUnfinished(u.ctx, u.name) })
+	}
 	u.session = u.driver.Uploads.Create(u.target())
 	u.receive(1)
 	return nil
@@ -207,11 +212,19 @@ func (u *uploading) startCheck(then func()) *check {
 	return c
 }
 
+// asksForExisting tells whether it matters what file an upload replaces.
+func (d *Driver) asksForExisting() bool {
+	return d.hasQuota() || !d.user.Permissions.Has(auth.Overwrite)
+}
+
 // checkTarget finds what a file of that name would replace, and refuses a directory, a
 // file that may not be overwritten, and a name in no directory.
 func (d *Driver) checkTarget(ctx context.Context, n name) (entry, error) {
 	if err := d.needParent(ctx, n); err != nil {
 		return entry{}, err
+	}
+	if !d.asksForExisting() {
+		return entry{}, d.notDirectory(ctx, n)
 	}
 	existing, err := d.probe(ctx, n)
 	switch {

@@ -47,6 +47,7 @@ type App struct {
 	ftp      atomic.Pointer[server.Server] // nil until prepare is done
 	audit    *audit.Log
 	uploads  *upload.Manager
+	made     driver.MadeDirs
 }
 
 // Addresses is where a node listens. Implicit and Admin are nil if they are off.
@@ -262,6 +263,7 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 		deps.Budget = a.budget
 		deps.Times = a.database
 		deps.Usage = a.database
+		deps.Made = &a.made
 		deps.PartSize = int64(a.cfg.Transfer.PartSize)
 		deps.PartsInFlight = a.cfg.Transfer.PartsInFlight
 		deps.DataTimeout = a.cfg.FTP.DataTimeout

@@ -1,0 +1,183 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spdscheme/spdserver/store"
+)
+
+// windowFor is how long a session relies on a window. Within that time, a directory of
+// the same name that somebody makes by way of another node is not seen.
+const windowFor = 3 * time.Second
+
+// The entries that a window spans, at first and at most: a client that uploads in order
+// gets more at a time.
+const (
+	firstWindow = 64
+	maxWindow   = store.PageSize
+)
+
+// windows tell which names of a directory are no directories, so that uploading many
+// files into one place does not cost a look at the store for each. A window is a run of
+// entries, listed at once; of each directory a session keeps the last.
+type windows struct {
+	mu   sync.Mutex
+	seen map[string]*window // by directory
+}
+
+// window knows everything about the keys in (after, upto].
+type window struct {
+	after string
+	upto  string // "": all that follow
+	dirs  map[string]bool
+	size  int // entries asked for
+	at    time.Time
+}
+
+func newWindows() *windows { return &windows{seen: make(map[string]*window)} }
+
+func (w *windows) get(dir string) *window {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen[dir]
+}
+
+func (w *windows) set(dir string, v *window) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.seen) >= maxSeen {
+		clear(w.seen)
+	}
+	w.seen[dir] = v
+}
+
+// covers tells whether the window, if it is not too old, knows about a key.
+func (v *window) covers(key string) bool {
+	return v != nil && time.Since(v.at) < windowFor && key > v.after && (v.upto == "" || key+"/" <= v.upto)
+}
+
+// notDirectory checks that a name is no directory, mostly without a request.
+func (d *Driver) notDirectory(ctx context.Context, n name) error {
+	dir := n.parent().dir()
+	v := d.windows.get(dir)
+	if !v.covers(n.key) {
+		var err error
+		if v, err = d.lookAhead(ctx, dir, n, v); err != nil {
+			return err
+		}
+		d.windows.set(dir, v)
+	}
+	if v.covers(n.key) && d.free(v, n) {
+		return nil
+	}
+	_, err := d.lookupDir(ctx, n) // it may be gone again
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return errIsDirectory
+}
+
+// free tells whether a window that covers a name has seen no directory there.
+func (d *Driver) free(v *window, n name) bool {
+	return !v.dirs[n.dir()] && !d.Made.has(d.user.Bucket, n.dir())
+}
+
+// knownFree tells whether the session knows, without a request, that a name can be
+// uploaded to: its directory exists, and it is none itself.
+func (d *Driver) knownFree(n name) bool {
+	up := n.parent()
+	if _, ok := d.dirs.get(up.dir()); !ok && !up.home() {
+		return false
+	}
+	v := d.windows.get(up.dir())
+	return v.covers(n.key) && d.free(v, n)
+}
+
+// justBefore is a key behind which a listing begins with the given one, or almost.
+func justBefore(key string) string {
+	last, size := utf8.DecodeLastRuneInString(key)
+	if last--; last == 0xDFFF { // no characters, but halves of UTF-16 pairs
+		last = 0xD7FF
+	}
+	return key[:len(key)-size] + string(last) + string(utf8.RuneError)
+}
+
+// lookAhead lists the entries from a name on. It asks for more if the name follows those
+// of the window before.
+func (d *Driver) lookAhead(ctx context.Context, dir string, n name, before *window) (*window, error) {
+	v := &window{after: justBefore(n.key), size: firstWindow, dirs: make(map[string]bool), at: time.Now()}
+	if before != nil && n.key > before.after {
+		v.size = min(2*before.size, maxWindow)
+	}
+	opts := store.ListOptions{Delimiter: "/", Limit: v.size, StartAfter: v.after}
+	count := 0
+	for object, err := range d.Store.List(ctx, dir, opts) {
+		if err != nil {
+			return nil, fmt.Errorf("look for directories: %w", err)
+		}
+		if count++; count == v.size {
+			v.upto = object.Key
+		}
+		if object.Prefix || strings.HasSuffix(object.Key, "/") {
+			v.dirs[object.Key] = true
+		}
+	}
+	return v, nil
+}
+
+// MadeDirs are the directories that the sessions of a node have lately made: what none of
+// their windows can know yet. The zero value is ready; it may be used concurrently, and
+// nil knows nothing.
+type MadeDirs struct {
+	mu   sync.Mutex
+	made map[[2]string]time.Time // by bucket and key
+}
+
+func (m *MadeDirs) add(bucket, dir string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.made == nil {
+		m.made = make(map[[2]string]time.Time)
+	}
+	if len(m.made) >= maxSeen {
+		for k, at := range m.made {
+			if time.Since(at) > windowFor {
+				delete(m.made, k)
+			}
+		}
+	}
+	m.made[[2]string{bucket, dir}] = time.Now()
+}
+
+// remove forgets a directory that was removed or renamed.
+func (m *MadeDirs) remove(bucket, dir string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.made, [2]string{bucket, dir})
+}
+
+func (m *MadeDirs) has(bucket, dir string) bool {
+	if m == nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.made[[2]string{bucket, dir}]
+	return ok && time.Since(at) <= windowFor
+}
