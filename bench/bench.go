@@ -26,6 +26,7 @@ type bench struct {
 	program string // spdserver
 	dir     string // of the configuration and the certificate
 	s3      spdtest.Endpoint
+	minio   *spdtest.Process
 	dsn     string
 	store   *s3Client
 
@@ -47,7 +48,7 @@ func newBench(t *tb, o options) (*bench, error) {
 		return nil, err
 	}
 	b.progress("starting MinIO and MariaDB")
-	b.s3 = spdtest.MinIO(t)
+	b.s3, b.minio = spdtest.StartMinIO(t, spdtest.FreeAddr(t), t.TempDir())
 	b.dsn = spdtest.MariaDB(t).DSN
 	spdtest.NewCertificate(t, filepath.Join(b.dir, "cert.pem"), filepath.Join(b.dir, "key.pem"))
 	var err error

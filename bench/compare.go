@@ -19,13 +19,13 @@ type comparison struct {
 // scale says in which units a load is told.
 type scale struct {
 	cpu, rate string
-	ofCPU     func(outcome) float64
-	ofRate    func(outcome) float64
+	ofCPU     func(o outcome, seconds float64) float64
+	ofRate    func(o outcome) float64
 }
 
 var ( //nolint:gochecknoglobals // constants
 	perFile = scale{
-		cpu: "CPU-ms a file", ofCPU: func(o outcome) float64 { return o.CPU * 1000 / float64(o.Files) },
+		cpu: "CPU-ms a file", ofCPU: func(o outcome, seconds float64) float64 { return seconds * 1000 / float64(o.Files) },
 		rate: "files a minute", ofRate: func(o outcome) float64 { return float64(o.Files) / o.Seconds * 60 },
 	}
 	perRequest = scale{
@@ -33,10 +33,18 @@ var ( //nolint:gochecknoglobals // constants
 		rate: "requests a second", ofRate: func(o outcome) float64 { return float64(o.Files) / o.Seconds },
 	}
 	perByte = scale{ // 1 GB is 10^9 bytes
-		cpu: "CPU-s a GB", ofCPU: func(o outcome) float64 { return o.CPU * 1e9 / float64(o.Bytes) },
+		cpu: "CPU-s a GB", ofCPU: func(o outcome, seconds float64) float64 { return seconds * 1e9 / float64(o.Bytes) },
 		rate: "MB a second", ofRate: func(o outcome) float64 { return float64(o.Bytes) / 1e6 / o.Seconds },
 	}
 )
+
+// tell is a round in a line.
+func (s scale) tell(spd, client outcome) string {
+	return fmt.Sprintf("%s: SPD %s (store %s, FTP clients %s), S3 client %s (store %s); %s: %s, %s",
+		s.cpu, number(s.ofCPU(spd, spd.CPU.Gateway)), number(s.ofCPU(spd, spd.CPU.Store)), number(s.ofCPU(spd, spd.CPU.Load)),
+		number(s.ofCPU(client, client.CPU.Gateway)), number(s.ofCPU(client, client.CPU.Store)),
+		s.rate, number(s.ofRate(spd)), number(s.ofRate(client)))
+}
 
 // run does the rounds.
 func (c comparison) run(ctx context.Context, b *bench, name string) ([]figure, error) {
@@ -79,10 +87,10 @@ func (c comparison) onNode(ctx context.Context, n *node, name string) ([]figure,
 		if err != nil {
 			return nil, err
 		}
-		cpu, cpuClient = append(cpu, c.scale.ofCPU(spd)), append(cpuClient, c.scale.ofCPU(client))
+		cpu = append(cpu, c.scale.ofCPU(spd, spd.CPU.Gateway))
+		cpuClient = append(cpuClient, c.scale.ofCPU(client, client.CPU.Gateway))
 		rate, rateClient = append(rate, c.scale.ofRate(spd)), append(rateClient, c.scale.ofRate(client))
-		n.bench.progress("  round %d: SPD %s %s, %s %s; S3 client %s, %s", round+1,
-			number(cpu[round]), c.scale.cpu, number(rate[round]), c.scale.rate, number(cpuClient[round]), number(rateClient[round]))
+		n.bench.progress("  round %d: %s", round+1, c.scale.tell(spd, client))
 	}
 	peak, err := memoryOf(n.Pid(), "VmHWM")
 	if err != nil {
@@ -113,7 +121,7 @@ func (c comparison) round(ctx context.Context, n *node, s sessions, l load, roun
 		l.Dir = fmt.Sprintf("%s-%d-s3", dir, round)
 	}
 	time.Sleep(settle)
-	client, err = runS3Client(ctx, s3Job{Endpoint: n.bench.s3, Bucket: bucket, Load: l})
+	client, err = runS3Client(ctx, s3Job{Endpoint: n.bench.s3, StorePid: n.bench.minio.Pid(), Bucket: bucket, Load: l})
 	if err == nil {
 		err = n.bench.check(l, client)
 	}

@@ -24,6 +24,7 @@ type figure struct {
 // goal is what a figure is to reach. Zero fields ask for nothing.
 type goal struct {
 	Most       float64 `json:"most,omitzero"`
+	Least      float64 `json:"least,omitzero"`
 	MostRatio  float64 `json:"most_ratio,omitzero"`
 	LeastRatio float64 `json:"least_ratio,omitzero"`
 	None       bool    `json:"none,omitzero"` // the figure must be 0
@@ -33,6 +34,9 @@ func (g goal) String() string {
 	var parts []string
 	if g.Most != 0 {
 		parts = append(parts, "<= "+number(g.Most))
+	}
+	if g.Least != 0 {
+		parts = append(parts, ">= "+number(g.Least))
 	}
 	if g.MostRatio != 0 {
 		parts = append(parts, fmt.Sprintf("<= %.2f x", g.MostRatio))
@@ -51,6 +55,7 @@ func (g goal) metBy(value, ratio float64) *bool {
 		return nil
 	}
 	met := (g.Most == 0 || value <= g.Most) &&
+		(g.Least == 0 || value >= g.Least) &&
 		(g.MostRatio == 0 || ratio <= g.MostRatio) &&
 		(g.LeastRatio == 0 || ratio >= g.LeastRatio) &&
 		(!g.None || value == 0)

@@ -21,10 +21,21 @@ type load struct {
 
 // outcome is what a load has cost.
 type outcome struct {
-	Files   int64   `json:"files"`
-	Bytes   int64   `json:"bytes"`
-	Seconds float64 `json:"seconds"` // by the clock
-	CPU     float64 `json:"cpu"`     // seconds, of the process that is measured
+	Files   int64
+	Bytes   int64
+	Seconds float64 // by the clock
+	CPU     cpuTime
+}
+
+// cpuTime is how long processes have been busy, in seconds.
+type cpuTime struct {
+	Gateway float64 // what is measured: spdserver, or the S3 client
+	Store   float64
+	Load    float64 // the FTP clients, all in this process
+}
+
+func (c cpuTime) minus(before cpuTime) cpuTime {
+	return cpuTime{c.Gateway - before.Gateway, c.Store - before.Store, c.Load - before.Load}
 }
 
 // transfer moves one file between a client and wherever it goes.
@@ -48,6 +59,21 @@ func (l load) run(do transfer) (outcome, error) {
 	}
 	err := g.Wait()
 	return outcome{Files: files.Load(), Bytes: files.Load() * l.Size, Seconds: time.Since(begun).Seconds()}, err
+}
+
+// measure does the load, and counts the CPU time that is used meanwhile.
+func (l load) measure(do transfer, cpu func() (cpuTime, error)) (outcome, error) {
+	before, err := cpu()
+	if err != nil {
+		return outcome{}, err
+	}
+	o, err := l.run(do)
+	if err != nil {
+		return outcome{}, err
+	}
+	after, err := cpu()
+	o.CPU = after.minus(before)
+	return o, err
 }
 
 func (l load) name(client, n int) string {

@@ -154,6 +154,9 @@ func (b *bench) addUser() error {
 	return nil
 }
 
+// fewAtATime is how many sessions prepare something at the same time.
+const fewAtATime = 10
+
 // sessions are FTP clients that are logged in.
 type sessions []*ftpClient
 
@@ -161,7 +164,7 @@ type sessions []*ftpClient
 func (n *node) login(count int, encrypted bool) (sessions, error) {
 	s := make(sessions, count)
 	var g errgroup.Group
-	g.SetLimit(10)
+	g.SetLimit(fewAtATime)
 	for i := range s {
 		g.Go(func() error {
 			config, err := n.bench.tlsConfig(encrypted)
@@ -223,6 +226,7 @@ func (s sessions) makeDirs(l load) error {
 		return err
 	}
 	var g errgroup.Group
+	g.SetLimit(fewAtATime)
 	for i, c := range s {
 		g.Go(func() error { return c.do("257", "MKD "+l.dir(i)) })
 	}
@@ -241,15 +245,10 @@ func (n *node) measure(s sessions, l load) (outcome, error) {
 	if err := l.warm(do); err != nil {
 		return outcome{}, err
 	}
-	before, err := cpuOf(n.Pid())
-	if err != nil {
-		return outcome{}, err
-	}
-	o, err := l.run(do)
-	if err != nil {
-		return outcome{}, err
-	}
-	after, err := cpuOf(n.Pid())
-	o.CPU = (after - before).Seconds()
-	return o, err
+	return l.measure(do, func() (cpuTime, error) {
+		gateway, err := cpuOf(n.Pid())
+		store, storeErr := cpuOf(n.bench.minio.Pid())
+		own, ownErr := ownCPU()
+		return cpuTime{Gateway: gateway, Store: store, Load: own}, errors.Join(err, storeErr, ownErr)
+	})
 }

@@ -5,14 +5,15 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// tick is the unit of times in /proc: Linux shows 100 a second on every architecture.
-const tick = 10 * time.Millisecond
+// ticks a second are the unit of times in /proc; Linux shows 100 on every architecture.
+const ticks = 100
 
-// cpuOf is the CPU time that a process has used: utime + stime of /proc/PID/stat (proc(5)).
-func cpuOf(pid int) (time.Duration, error) {
+// cpuOf is the CPU time that a process has used, in seconds: utime + stime of /proc/PID/stat (proc(5)).
+func cpuOf(pid int) (float64, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
@@ -27,7 +28,14 @@ func cpuOf(pid int) (time.Duration, error) {
 		return 0, err
 	}
 	system, err := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * tick, err
+	return float64(user+system) / ticks, err
+}
+
+// ownCPU is the CPU time that this process has used, in seconds.
+func ownCPU() (float64, error) {
+	var r syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano()).Seconds(), err
 }
 
 // memoryOf is a line of /proc/PID/status in bytes: VmRSS, what a process has in memory, or

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -13,8 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"syscall"
-	"time"
 
 	"github.com/minio/minio-go/v7" //nolint:depguard // the bare S3 client is what SPD is compared to
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -32,6 +31,7 @@ const (
 // s3Job is what the process of the S3 client is told.
 type s3Job struct {
 	Endpoint spdtest.Endpoint
+	StorePid int
 	Bucket   string
 	Load     load
 }
@@ -77,26 +77,15 @@ func s3Main() error {
 	if err := job.Load.warm(do); err != nil {
 		return err
 	}
-	before, err := ownCPU()
+	o, err := job.Load.measure(do, func() (cpuTime, error) {
+		own, err := ownCPU()
+		store, storeErr := cpuOf(job.StorePid)
+		return cpuTime{Gateway: own, Store: store}, errors.Join(err, storeErr)
+	})
 	if err != nil {
 		return err
 	}
-	o, err := job.Load.run(do)
-	if err != nil {
-		return err
-	}
-	after, err := ownCPU()
-	if err != nil {
-		return err
-	}
-	o.CPU = (after - before).Seconds()
 	return json.NewEncoder(os.Stdout).Encode(o)
-}
-
-func ownCPU() (time.Duration, error) {
-	var r syscall.Rusage
-	err := syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano()), err
 }
 
 // s3Client is minio-go, used as sparingly as it can be: payloads unsigned and with CRC32C,

@@ -53,5 +53,11 @@ func scenarios() []scenario {
 			cpu: goal{Most: 0.78}}.run},
 		{"ftps-large-down-4", "4 downloads of 256 MiB by FTPS at once", comparison{load: largeDown4, tls: true, scale: perByte,
 			cpu: goal{Most: 0.78}}.run},
+
+		{"memory", "50 uploads of 64 MiB at once with 256 MiB of buffers, after a mixed load", crowdOfUploads{budget: "256MiB",
+			load: load{Upload: true, Clients: 50, Size: 64 << 20}, peak: goal{Most: 330}}.run},
+		{"delay", "a store that takes 10 ms longer for each request", distant{delay: 10 * time.Millisecond, files: 200, size: 256 << 20,
+			up: goal{Most: 15}, down: goal{Most: 12.5}, large: goal{Least: 0.9}}.run},
+		{"idle", "500 idle sessions", idleSessions{count: 500, each: goal{Most: 32}}.run},
 	}
 }
