@@ -151,7 +151,7 @@ func (c *ftpClient) retrieve(name string, size int64) error {
 	if c.buf == nil {
 		c.buf = make([]byte, min(size+1, readSize))
 	}
-	n, err := drain(data, c.buf)
+	n, err := discard(data, c.buf)
 	if err == nil && n != size {
 		err = fmt.Errorf("%d bytes, want %d", n, size)
 	}
