@@ -78,7 +78,7 @@ func (b *Budget) small(ctx context.Context) (*block, error) {
 }
 
 // copyChunk is how much of a large download is moved at a time, in bytes.
-const copyChunk = 4 * SmallBlock
+const copyChunk = 8 * SmallBlock
 
 // chunk waits for memory to copy size bytes through: a small block for small files.
 func (b *Budget) chunk(ctx context.Context, size int64) (*block, error) {

@@ -114,7 +114,7 @@ func (r *Reader) received(n int) {
 // current is the range that the next byte comes from, open; those ahead are on their way.
 func (r *Reader) current() (*openRange, error) {
 	r.pace.adapt(r.planned - r.off)
-	for len(r.ranges) <= r.pace.ahead && r.planned < r.size {
+	for len(r.ranges) <= r.ahead() && r.planned < r.size {
 		end := min(r.planned+r.pace.rangeSize(), r.size)
 		r.ranges = append(r.ranges, r.open(r.planned, end))
 		r.planned = end
@@ -127,6 +127,18 @@ func (r *Reader) current() (*openRange, error) {
 		return nil, fmt.Errorf("open at %d: %w", r.off, first.err)
 	}
 	return first, nil
+}
+
+// soon is how many bytes before the end of a range the next one is opened, when one ahead
+// is enough. What waits in a socket for long has left the processor's caches.
+const soon = 2 << 20
+
+// ahead is how many ranges should be open ahead of the current one now.
+func (r *Reader) ahead() int {
+	if r.pace.ahead == 1 && len(r.ranges) > 0 && r.ranges[0].end-r.off > soon {
+		return 0
+	}
+	return r.pace.ahead
 }
 
 func (r *Reader) open(off, end int64) *openRange {
