@@ -104,7 +104,7 @@ func (d distant) times(do transfer, dir string) ([]float64, error) {
 
 // largeDown downloads a large file with and without the delay, by turns.
 func (d distant) largeDown(ctx context.Context, n *node, s sessions, proxy *delayProxy, dir string) (figure, error) {
-	l := load{Clients: 1, Size: d.size, Choice: 1, Dir: dir}
+	l := load{Clients: 1, Size: d.size, Times: 1, Choice: 1, Dir: dir}
 	if err := n.bench.fill(ctx, l); err != nil {
 		return figure{}, err
 	}

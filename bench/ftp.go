@@ -148,8 +148,8 @@ func (c *ftpClient) retrieve(name string, size int64) error {
 	if err != nil {
 		return err
 	}
-	if c.buf == nil {
-		c.buf = make([]byte, min(size+1, readSize))
+	if want := min(size+1, readSize); int64(len(c.buf)) < want {
+		c.buf = make([]byte, want)
 	}
 	n, err := discard(data, c.buf)
 	if err == nil && n != size {

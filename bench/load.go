@@ -14,7 +14,8 @@ type load struct {
 	Upload   bool
 	Clients  int
 	Size     int64         // bytes of each file
-	Duration time.Duration // clients begin new files until then; 0: each transfers one
+	Times    int           // files that each client transfers, one after the other
+	Duration time.Duration // instead of Times: clients begin new files until then
 	Choice   int           // downloads: files of each client, which it takes in turns
 	Dir      string        // client i's files are Dir/i/0, Dir/i/1, ...
 }
@@ -48,7 +49,7 @@ func (l load) run(do transfer) (outcome, error) {
 	begun := time.Now()
 	for client := range l.Clients {
 		g.Go(func() error {
-			for n := 0; n == 0 || time.Since(begun) < l.Duration; n++ {
+			for n := 0; n < l.Times || time.Since(begun) < l.Duration; n++ {
 				if err := do(client, l.name(client, n), l.Size); err != nil {
 					return fmt.Errorf("client %d, file %d: %w", client, n, err)
 				}

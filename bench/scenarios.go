@@ -20,10 +20,10 @@ func scenarios() []scenario {
 	smallUp := load{Upload: true, Clients: 10, Size: 1 << 10, Duration: forAWhile}
 	smallDown := load{Clients: 10, Size: 1 << 10, Duration: forAWhile, Choice: 50}
 	crowd := load{Clients: 420, Size: 100 << 10, Duration: forAWhile, Choice: 1}
-	largeUp := load{Upload: true, Clients: 1, Size: 512 << 20}
-	largeUp4 := load{Upload: true, Clients: 4, Size: 256 << 20}
-	largeDown := load{Clients: 1, Size: 512 << 20, Choice: 1}
-	largeDown4 := load{Clients: 4, Size: 256 << 20, Choice: 1}
+	largeUp := load{Upload: true, Clients: 1, Size: 512 << 20, Times: 2}
+	largeUp4 := load{Upload: true, Clients: 4, Size: 256 << 20, Times: 1}
+	largeDown := load{Clients: 1, Size: 512 << 20, Times: 4, Choice: 1}
+	largeDown4 := load{Clients: 4, Size: 256 << 20, Times: 2, Choice: 1}
 	return []scenario{
 		{"small-up", "1 KiB uploads, 10 clients", comparison{load: smallUp, scale: perFile,
 			cpu: goal{Most: 0.30, MostRatio: 1.6}, rate: goal{LeastRatio: 0.85}}.run},
@@ -55,7 +55,7 @@ func scenarios() []scenario {
 			cpu: goal{Most: 0.78}}.run},
 
 		{"memory", "50 uploads of 64 MiB at once with 256 MiB of buffers, after a mixed load", crowdOfUploads{budget: "256MiB",
-			load: load{Upload: true, Clients: 50, Size: 64 << 20}, peak: goal{Most: 330}}.run},
+			load: load{Upload: true, Clients: 50, Size: 64 << 20, Times: 1}, peak: goal{Most: 330}}.run},
 		{"delay", "a store that takes 10 ms longer for each request", distant{delay: 10 * time.Millisecond, files: 200, size: 256 << 20,
 			up: goal{Most: 15}, down: goal{Most: 12.5}, large: goal{Least: 0.9}}.run},
 		{"idle", "500 idle sessions", idleSessions{count: 500, each: goal{Most: 32}}.run},
