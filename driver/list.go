@@ -91,7 +91,9 @@ func (d *Driver) readDir(n name) ([]os.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	partials, err := d.partialsIn(n)
+	partials, err := d.partialsIn(n, func(key string) bool {
+		return slices.ContainsFunc(found, func(o store.Object) bool { return o.Key == key })
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (d *Driver) Stat(wire string) (fi os.FileInfo, err error) {
 // has just seen; RNTO finds out if it is gone.
 func (d *Driver) lookupFor(verb string, n name) (entry, error) {
 	if showsPartial(verb) {
-		if p, ok, err := d.partial(d.ctx, n); ok || err != nil {
+		if p, ok, err := d.visiblePartial(d.ctx, n); ok || err != nil {
 			return partialEntry(n, p), err
 		}
 	}

@@ -49,8 +49,24 @@ func (d *Driver) unfinishedUploads(ctx context.Context) map[string][]upload.Reco
 	return u.records
 }
 
-// partial is what has been received of an unfinished upload of that name: what its owner
-// sees in place of the file, so that he can resume it. ok is false if there is none.
+// visiblePartial is what has been received of an unfinished upload of that name, if its
+// owner is to see it in place of the file, so that he can resume it: an upload that broke
+// off, or one in progress where there is no file yet. While a file is being replaced, the
+// file is what there is.
+func (d *Driver) visiblePartial(ctx context.Context, n name) (p upload.Partial, ok bool, err error) {
+	p, ok, err = d.partial(ctx, n)
+	if !ok || !p.Live(time.Now()) {
+		return p, ok, err
+	}
+	_, err = d.lookupFile(ctx, n)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, true, nil
+	}
+	return upload.Partial{}, false, err
+}
+
+// partial is what has been received of an unfinished upload of that name. ok is false if
+// there is none.
 func (d *Driver) partial(ctx context.Context, n name) (p upload.Partial, ok bool, err error) {
 	for _, record := range d.unfinishedUploads(ctx)[n.key] {
 		p, err = d.Uploads.Partial(ctx, d.Store, record)
@@ -99,8 +115,9 @@ func (d *Driver) discardUnfinished(ctx context.Context, n name) (found bool) {
 	return found
 }
 
-// partialsIn lists the unfinished uploads of a directory.
-func (d *Driver) partialsIn(dir name) ([]entry, error) {
+// partialsIn lists the unfinished uploads of a directory that its owner is to see. exists
+// tells which files there are.
+func (d *Driver) partialsIn(dir name, exists func(key string) bool) ([]entry, error) {
 	var entries []entry
 	for key := range d.unfinishedUploads(d.ctx) {
 		base := path.Base(key)
@@ -112,7 +129,7 @@ func (d *Driver) partialsIn(dir name) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if ok && (!exists(key) || !p.Live(time.Now())) {
 			entries = append(entries, partialEntry(n, p))
 		}
 	}

@@ -95,7 +95,7 @@ func (u *uploading) openOnto(appending bool, offset int64) error {
 	if err := d.permit(auth.Append); err != nil {
 		return err
 	}
-	partial, unfinished, err := d.partial(u.ctx, u.name)
+	partial, unfinished, err := d.visiblePartial(u.ctx, u.name)
 	if err != nil {
 		return err
 	}

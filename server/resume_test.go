@@ -334,3 +334,27 @@ func TestTruncatedTLS(t *testing.T) {
 	c.do(fmt.Sprint("213 ", part), "SIZE f")
 	c.put("550", "RETR f", nil)
 }
+
+// Whoever reads a file that is being replaced sees the file, size and content.
+func TestFileBeingReplaced(t *testing.T) {
+	r := newRig(t, nil)
+	a, b := r.login("alice"), r.login("alice")
+	a.put("226", "STOR f", []byte("old"))
+	conn := a.passive()
+	a.do("150", "STOR f")
+	data := noise(part + 1)
+	_, _ = conn.Write(data)
+	r.waitParts(1)
+	b.do("213 3", "SIZE f")
+	if got := b.get("LIST"); !strings.Contains(got, " 3 ") || strings.Count(got, "\n") != 1 {
+		t.Errorf("LIST: %q", got)
+	}
+	if got := b.get("RETR f"); got != "old" {
+		t.Errorf("RETR: %d bytes", len(got))
+	}
+	_ = conn.Close()
+	a.expect("226")
+	if got := b.get("RETR f"); got != string(data) {
+		t.Errorf("RETR afterwards: %d bytes", len(got))
+	}
+}

@@ -19,9 +19,9 @@ const (
 	// abortTimeout bounds the clean-up after an upload that failed.
 	abortTimeout = 30 * time.Second
 	// leaseTime is how long a session that does not renew its lease counts as alive.
-	leaseTime = 20 * time.Second
+	leaseTime = 10 * time.Second
 	// renewEvery is how often leases are renewed.
-	renewEvery = 5 * time.Second
+	renewEvery = 3 * time.Second
 )
 
 // Options of a Manager.

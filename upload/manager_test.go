@@ -168,7 +168,7 @@ func TestRunRenewsLeases(t *testing.T) {
 		journal.mu.Lock()
 		journal.err["c"] = errors.New("away")
 		journal.mu.Unlock()
-		expect("journal away for a while", 12*time.Second, "c")
+		expect("journal away for a while", 6*time.Second, "c")
 		journal.mu.Lock()
 		journal.err["c"] = nil
 		journal.mu.Unlock()
