@@ -82,8 +82,11 @@ const copyChunk = 8 * SmallBlock
 
 // chunk waits for memory to copy size bytes through: a small block for small files.
 func (b *Budget) chunk(ctx context.Context, size int64) (*block, error) {
-	if size <= SmallBlock {
+	switch {
+	case size <= SmallBlock:
 		return b.small(ctx)
+	case size <= 4*SmallBlock:
+		return b.take(ctx, b.smalls, min(4*SmallBlock, b.smallBytes))
 	}
 	return b.take(ctx, b.smalls, min(copyChunk, b.smallBytes))
 }

@@ -61,7 +61,7 @@ func grace(conn any) time.Duration {
 func hungUp(conn any) bool {
 	hup := false
 	err := withFD(conn, func(fd int) {
-		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} //nolint:gosec // fds are small
 		n, err := unix.Poll(poll, 0)
 		hup = err == nil && n > 0
 	})

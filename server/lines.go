@@ -26,8 +26,9 @@ const (
 // lineReader cuts what a client sends into command lines and takes the Telnet out of
 // them (RFC 959, 4.1.3; RFC 854). It is used by one goroutine.
 type lineReader struct {
-	in  *bufio.Reader
-	buf []byte
+	in      *bufio.Reader
+	buf     []byte // of the line being read
+	tooLong bool   // the line being read is
 }
 
 func newLineReader(r io.Reader) *lineReader {
@@ -35,10 +36,9 @@ func newLineReader(r io.Reader) *lineReader {
 }
 
 // next returns the next line, without CRLF or LF. What follows the last line end is never
-// returned: half a command must not be executed.
+// returned: half a command must not be executed. After an error that passes, such as a
+// deadline, it goes on where it was.
 func (l *lineReader) next() (string, error) {
-	l.buf = l.buf[:0]
-	tooLong := false
 	for {
 		b, literal, err := l.readByte()
 		if err != nil {
@@ -48,12 +48,13 @@ func (l *lineReader) next() (string, error) {
 			break
 		}
 		if len(l.buf) > maxLine {
-			tooLong = true
+			l.tooLong = true
 			continue
 		}
 		l.buf = append(l.buf, b)
 	}
-	if tooLong {
+	defer func() { l.buf, l.tooLong = l.buf[:0], false }()
+	if l.tooLong {
 		return "", errLineTooLong
 	}
 	line := strings.TrimSuffix(string(l.buf), "\r")
@@ -70,6 +71,7 @@ func (l *lineReader) readByte() (b byte, literal bool, err error) {
 		command, err := l.in.ReadByte()
 		switch {
 		case err != nil:
+			_ = l.in.UnreadByte() // the IAC; it was just read
 			return 0, false, err
 		case command == telnetIAC:
 			return telnetIAC, true, nil

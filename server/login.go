@@ -97,14 +97,8 @@ func (s *session) isSecure() bool {
 	return s.secure
 }
 
-// doAuth begins TLS (RFC 4217, 4). It lets run go on, in whatever way it ends.
+// doAuth begins TLS (RFC 4217, 4).
 func (s *session) doAuth(c command) string {
-	defer func() {
-		select {
-		case s.resume <- struct{}{}:
-		case <-s.ctx.Done():
-		}
-	}()
 	switch mechanism := strings.ToUpper(c.arg); {
 	case mechanism == "":
 		s.reply("501 AUTH needs a mechanism; use AUTH TLS")

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -21,13 +22,13 @@ import (
 )
 
 // session is one client's control connection, and the net.Conn that the engine talks to
-// in its place. Three goroutines meet here:
+// in its place. Two goroutines meet here:
 //
-//   - run reads command lines ahead, so that a client that goes away is noticed at once;
-//   - the engine's command loop takes them by Read, which executes what the session can
-//     do itself;
-//   - the engine's command loop and its transfers Write replies, which are corrected and
-//     passed on.
+//   - the engine's command loop takes command lines by Read, which executes what the
+//     session can do itself, and gives replies by Write, which corrects them and passes
+//     them on. While a transfer runs it goes on reading, so that a client that goes away is
+//     noticed at once;
+//   - a transfer, if one is in progress, moves bytes and replies when it is done.
 type session struct {
 	server *Server
 	id     string
@@ -38,15 +39,14 @@ type session struct {
 
 	began    time.Time
 	implicit bool
-	lines    chan string   // from run
-	resume   chan struct{} // run waits for it after AUTH
-	wake     chan struct{} // something that a waiting Read must look at
 	left     chan struct{} // closed when the engine has left
 	gone     chan struct{} // closed when the client has closed the control connection
 
 	// Of the engine's command loop alone.
-	pending  []byte // command line that the engine has not read yet
-	name     string // of the last USER
+	in       *lineReader
+	ahead    []string // lines read while a transfer was waited for
+	pending  []byte   // command line that the engine has not read yet
+	name     string   // of the last USER
 	failures int
 	account  *auth.User              // after login
 	files    *driver.Driver          // after login
@@ -72,6 +72,7 @@ type session struct {
 	running  *transfer // in progress, or nil
 	active   time.Time
 	farewell string // reply that ends the session as soon as it is idle
+	waiting  bool   // the command loop waits for the end of running
 	quit     bool   // the client has said QUIT
 }
 
@@ -86,17 +87,11 @@ func newSession(s *Server, conn net.Conn, implicit bool) *session {
 		log: s.Log.With("session", id, "remote", conn.RemoteAddr().String()),
 		ctx: ctx, cancel: cancel,
 		began: now, active: now, implicit: implicit,
-		lines:  make(chan string, linesAhead),
-		resume: make(chan struct{}),
-		wake:   make(chan struct{}, 1),
-		left:   make(chan struct{}),
-		gone:   make(chan struct{}),
-		conn:   conn, raw: conn,
+		left: make(chan struct{}),
+		gone: make(chan struct{}),
+		conn: conn, raw: conn, in: newLineReader(conn),
 	}
 }
-
-// linesAhead is how many command lines are read before they are executed.
-const linesAhead = 16
 
 const (
 	handshakeTimeout = 10 * time.Second
@@ -120,7 +115,6 @@ func (s *session) run() {
 	if !s.server.arrivals.hand(s) {
 		return
 	}
-	s.readAhead()
 	<-s.left
 	s.cancel()
 	s.transfers.Wait()
@@ -128,40 +122,7 @@ func (s *session) run() {
 	s.reportLogout()
 }
 
-// readAhead passes command lines to Read until the client has closed the connection.
-func (s *session) readAhead() {
-	defer close(s.lines)
-	in := newLineReader(s.connection())
-	for {
-		line, err := in.next()
-		if errors.Is(err, errLineTooLong) {
-			line = tooLongLine
-		} else if err != nil {
-			s.lost()
-			return
-		}
-		c := parseCommand(line)
-		if c.verb == "QUIT" {
-			s.saidQuit()
-		}
-		select {
-		case s.lines <- line:
-		case <-s.ctx.Done():
-			return
-		}
-		if c.verb == "AUTH" { // what follows may be a handshake
-			select {
-			case <-s.resume:
-				in = newLineReader(s.connection()) // clear text sent behind AUTH is dropped
-			case <-s.ctx.Done():
-				return
-			}
-		}
-	}
-}
-
-// lost notes that the client is gone. A transfer in progress is cut off; commands that
-// arrived whole are still executed.
+// lost notes that the client is gone. A transfer in progress is cut off.
 func (s *session) lost() {
 	close(s.gone)
 	s.mu.Lock()
@@ -170,12 +131,6 @@ func (s *session) lost() {
 	if cut {
 		s.cut()
 	}
-}
-
-func (s *session) saidQuit() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.quit = true
 }
 
 // engineLeft is called once, when the engine has left the session.
@@ -195,15 +150,13 @@ func (s *session) endSoon(reply string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.farewell = reply
-	s.poke()
+	s.wakeLocked()
 }
 
-// poke makes a waiting Read look at the session's state.
-func (s *session) poke() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // it will look anyway
-	}
+// wakeLocked ends a Read of the control connection, so that the command loop looks at the
+// session's state. The caller holds mu, as whoever sets another deadline does.
+func (s *session) wakeLocked() {
+	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // a connection that is closed needs no wake
 }
 
 // refuse answers a connection that is not admitted, and closes it.
@@ -236,51 +189,81 @@ func (s *session) Read(p []byte) (int, error) {
 // nextLine waits for a command line. io.EOF ends the session: the client is gone, was
 // silent too long, or the server drains.
 func (s *session) nextLine() (string, error) {
+	if len(s.ahead) > 0 {
+		line := s.ahead[0]
+		s.ahead = s.ahead[1:]
+		return line, nil
+	}
 	for {
-		if reply := s.dueFarewell(); reply != "" {
-			s.reply("%s", reply)
+		farewell, err := s.expectLine()
+		if err != nil {
 			return "", io.EOF
 		}
-		timer := time.NewTimer(s.patience())
-		select {
-		case line, ok := <-s.lines:
-			timer.Stop()
-			if !ok {
-				return "", io.EOF
-			}
-			s.touch()
-			return line, nil
-		case <-s.wake:
-			timer.Stop()
-		case <-timer.C:
-		case <-s.ctx.Done():
-			timer.Stop()
+		if farewell != "" {
+			s.reply("%s", farewell)
 			return "", io.EOF
+		}
+		if line, err := s.readLine(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return line, err
 		}
 	}
 }
 
-// forever stands for no timeout: the session looks at itself once a day.
-const forever = 24 * time.Hour
-
-// patience is how long the session waits for the next line.
-func (s *session) patience() time.Duration {
+// expectLine sets how long the next line may take; or it returns the reply to end the
+// session with, if it is time for that.
+func (s *session) expectLine() (farewell string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left := forever
-	if s.account == nil && s.server.LoginTimeout > 0 {
-		left = s.server.LoginTimeout - time.Since(s.began)
+	if farewell := s.dueFarewell(); farewell != "" {
+		return farewell, nil
 	}
+	return "", s.conn.SetReadDeadline(s.patience())
+}
+
+// readLine reads a line, and notes what everybody must know at once: that the client is
+// gone, or will be.
+func (s *session) readLine() (string, error) {
+	line, err := s.in.next()
+	switch {
+	case err == nil:
+		s.noteLine(line)
+		return line, nil
+	case errors.Is(err, errLineTooLong):
+		s.noteLine("")
+		return tooLongLine, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "", err
+	}
+	s.lost()
+	return "", io.EOF
+}
+
+func (s *session) noteLine(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = time.Now()
+	if parseCommand(line).verb == "QUIT" {
+		s.quit = true
+	}
+}
+
+// patience is until when the session waits for the next line; zero: for ever. The caller
+// holds mu.
+func (s *session) patience() time.Time {
+	var until time.Time
 	if s.server.IdleTimeout > 0 && s.running == nil {
-		left = min(left, s.server.IdleTimeout-time.Since(s.active))
+		until = s.active.Add(s.server.IdleTimeout)
 	}
-	return max(left, 0)
+	if login := s.began.Add(s.server.LoginTimeout); s.account == nil && s.server.LoginTimeout > 0 &&
+		(until.IsZero() || login.Before(until)) {
+		until = login
+	}
+	return until
 }
 
-// dueFarewell is the reply to end the session with, if it is time for that.
+// dueFarewell is the reply to end the session with, if it is time for that. The caller
+// holds mu.
 func (s *session) dueFarewell() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch {
 	case s.running != nil:
 		return ""
@@ -294,26 +277,42 @@ func (s *session) dueFarewell() string {
 	return ""
 }
 
-func (s *session) touch() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active = time.Now()
-}
-
 func (s *session) transferring() bool { return s.current() != nil }
 
-// waitTransfer waits until no transfer is in progress; false if the session ended first.
+// linesAhead is how many command lines are read while they cannot be executed.
+const linesAhead = 16
+
+// waitTransfer waits until no transfer is in progress, and reads ahead meanwhile; false if
+// the session ended first.
 func (s *session) waitTransfer() bool {
-	t := s.current()
-	if t == nil {
-		return true
+	defer s.setWaiting(false)
+	for s.setWaiting(true) {
+		if len(s.ahead) >= linesAhead {
+			break
+		}
+		line, err := s.readLine()
+		switch {
+		case err == nil:
+			s.ahead = append(s.ahead, line)
+		case !errors.Is(err, os.ErrDeadlineExceeded): // the client is gone; what it said before still counts
+			s.transfers.Wait()
+			return s.ctx.Err() == nil
+		}
 	}
-	select {
-	case <-t.done:
-		return true
-	case <-s.ctx.Done():
-		return false
+	s.transfers.Wait()
+	return s.ctx.Err() == nil
+}
+
+// setWaiting says whether the end of the transfer must wake the command loop; false if
+// there is no transfer.
+func (s *session) setWaiting(waiting bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = waiting && s.running != nil
+	if s.waiting {
+		_ = s.conn.SetReadDeadline(time.Time{}) // a connection that is closed fails in the read
 	}
+	return s.waiting
 }
 
 // Path implements driver.Client: the working directory is the engine's.
@@ -372,6 +371,7 @@ func (s *session) startTLS() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn, s.secure = conn, true
+	s.in = newLineReader(conn) // clear text sent before the handshake is dropped
 	return nil
 }
 

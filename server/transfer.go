@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"time"
 
 	ftpserver "github.com/fclairamb/ftpserverlib"
 
@@ -137,11 +138,14 @@ func (t *transfer) aborted() bool { return errors.Is(context.Cause(t.ctx), errAb
 func (s *session) endTransfer(t *transfer) {
 	t.cancel(nil)
 	s.mu.Lock()
-	s.running = nil
-	s.mu.Unlock()
-	s.touch()
+	defer s.mu.Unlock()
+	s.running, s.active = nil, time.Now()
+	if s.waiting || s.farewell != "" {
+		s.wakeLocked()
+	} else {
+		_ = s.conn.SetReadDeadline(s.patience()) // a connection that is closed fails in the read
+	}
 	close(t.done)
-	s.poke()
 }
 
 // current is the transfer in progress, or nil.
