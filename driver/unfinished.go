@@ -15,6 +15,10 @@ import (
 // it interrupted itself it knows at once.
 const unfinishedFor = time.Second
 
+// unfinishedPatience is how long a command waits for that list. A database that hangs must
+// not make sessions hang.
+const unfinishedPatience = 2 * time.Second
+
 // unfinished is what the user has not finished uploading, here or on another node.
 type unfinished struct {
 	mu      sync.Mutex
@@ -37,10 +41,11 @@ func (d *Driver) unfinishedUploads(ctx context.Context) map[string][]upload.Reco
 	if time.Since(u.read) < unfinishedFor {
 		return u.records
 	}
+	ctx, cancel := context.WithTimeout(ctx, unfinishedPatience)
+	defer cancel()
 	records, err := d.Uploads.Of(ctx, d.user.Bucket, d.user.Name)
 	if err != nil {
 		d.Log.Warn("unfinished uploads unknown", "err", err)
-		return nil
 	}
 	u.records, u.read = make(map[string][]upload.Record, len(records)), time.Now()
 	for _, r := range records {

@@ -28,6 +28,7 @@ type uploading struct {
 	stop    context.CancelFunc
 	check   *check
 	promise int64        // bytes that ALLO announced, 0: none
+	before  int64        // bytes before the restart point, which clients count, too
 	charged int64        // bytes and
 	files   int64        // files booked against the quota
 	object  store.Object // what was published
@@ -49,13 +50,13 @@ type check struct {
 }
 
 func (d *Driver) openUpload(n name, appending bool, offset int64) (handle, error) {
+	u := &uploading{transfer: transfer{driver: d, offset: offset}, name: n, promise: d.takeAllocated()}
 	if n.home() {
 		return nil, errIsDirectory
 	}
 	if offset < 0 {
 		return nil, errBeyondEnd
 	}
-	u := &uploading{transfer: transfer{driver: d, offset: offset}, name: n, promise: d.takeAllocated()}
 	u.ctx, u.cancel = context.WithCancel(d.ctx)
 	u.parts, u.stop = context.WithCancel(context.WithoutCancel(d.ctx))
 	var err error
@@ -99,19 +100,17 @@ func (u *uploading) openOnto(appending bool, offset int64) error {
 	if err != nil {
 		return err
 	}
-	if unfinished {
-		if appending {
-			offset = partial.Size
-		}
-		if cut, ok := partial.Upto(offset); ok && offset > 0 {
-			return u.resume(cut)
-		}
+	if !unfinished {
+		return u.openPresent(appending, offset)
 	}
-	err = u.openPresent(appending, offset)
-	if unfinished && errors.Is(err, fs.ErrNotExist) {
+	if appending {
+		offset = partial.Size
+	}
+	cut, ok := partial.Upto(offset)
+	if !ok { // a file of that name is what the upload replaces, not how it begins
 		return fmt.Errorf("%w; use REST %d", errNotThere, partial.Size)
 	}
-	return err
+	return u.resume(cut)
 }
 
 // resume goes on with an upload that was interrupted, here or on another node.
@@ -123,7 +122,7 @@ func (u *uploading) resume(p upload.Partial) error {
 	if err != nil {
 		return store.Unavailable(err)
 	}
-	u.session = session
+	u.session, u.before = session, p.Size
 	u.check = u.startCheck(func() {})
 	u.receive(len(p.Parts) + 1)
 	return nil
@@ -141,6 +140,7 @@ func (u *uploading) openPresent(appending bool, offset int64) error {
 	if present.isDir {
 		return errIsDirectory
 	}
+	u.before = offset
 	if appending {
 		offset = present.object.Size
 	}
@@ -280,7 +280,7 @@ func (u *uploading) Read([]byte) (int, error) { return 0, fs.ErrPermission }
 // still there, may it be put here, and does the quota allow it?
 func (u *uploading) confirm(ctx context.Context, size int64) error {
 	d := u.driver
-	if u.promise > u.op.Bytes {
+	if u.promise > u.before+u.op.Bytes {
 		return errShortUpload
 	}
 	<-u.check.done
