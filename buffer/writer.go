@@ -119,8 +119,6 @@ func (w *Writer) space() ([]byte, error) {
 		return nil, w.cause()
 	}
 	switch {
-	case w.current == nil && w.next == w.opts.FirstPart && w.opts.PartSize > SmallBlock:
-		return w.start(w.budget.small(w.opts.Receiving))
 	case w.current == nil:
 		return w.startPart()
 	case w.filled == int64(len(w.current.bytes)): // only a small block is ever left full
@@ -129,10 +127,14 @@ func (w *Writer) space() ([]byte, error) {
 	return w.current.bytes[w.filled:], nil
 }
 
+// startPart begins a part; the first one in a small block.
 func (w *Writer) startPart() ([]byte, error) {
 	size, err := w.partSize(w.next)
 	if err != nil {
 		return nil, err
+	}
+	if w.next == w.opts.FirstPart && size > SmallBlock {
+		return w.start(w.budget.small(w.opts.Receiving))
 	}
 	return w.start(w.budget.part(w.opts.Receiving, size))
 }
@@ -203,7 +205,7 @@ func (w *Writer) partSize(n int) (int64, error) {
 	}
 	largest := max(w.budget.LargestPart()/int64(max(w.opts.InFlight, 1)+1), w.opts.PartSize)
 	size := w.opts.PartSize
-	for range (n - w.opts.FirstPart) / growEvery {
+	for range (n - 1) / growEvery { // those before FirstPart count against MaxParts, too
 		size = min(size*2, largest)
 	}
 	return size, nil

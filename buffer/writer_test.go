@@ -169,6 +169,132 @@ func TestWriterTooManyParts(t *testing.T) {
 	w.Abort()
 }
 
+// An upload that goes on behind many parts is allowed no more of them, and so needs parts
+// as large as if it had never stopped.
+func TestWriterFarBehind(t *testing.T) {
+	budget := NewBudget(512 << 20)
+	opts := Options{PartSize: 8 << 20, InFlight: 4, MaxParts: 10_000}
+	whole := NewWriter(t.Context(), budget, newSink(), opts)
+	defer whole.Abort()
+	opts.FirstPart = 9_500
+	resumed := NewWriter(t.Context(), budget, newSink(), opts)
+	defer resumed.Abort()
+	want, err := whole.partSize(9_600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := resumed.partSize(9_600); err != nil || got != want {
+		t.Errorf("a part of %d bytes, %v; want %d", got, err, want)
+	}
+}
+
+// Behind the last part there is no room, not even for a byte.
+func TestWriterBehindTheLastPart(t *testing.T) {
+	budget := NewBudget(20 * testPart)
+	for first, want := range map[int]error{3: nil, 4: ErrTooLarge} {
+		s := newSink()
+		w := NewWriter(t.Context(), budget, s, Options{PartSize: testPart, InFlight: 1, FirstPart: first, MaxParts: 3})
+		_, err := w.Write([]byte("x"))
+		if err == nil {
+			err = w.Close()
+		} else {
+			w.Abort()
+		}
+		if !errors.Is(err, want) || want != nil && len(s.parts) > 0 {
+			t.Errorf("part %d: %v, %d parts", first, err, len(s.parts))
+		}
+	}
+}
+
+// Exactly as many full parts as there may be are no error; a byte more is.
+func TestWriterLastPartIsFull(t *testing.T) {
+	for _, more := range []int{-1, 0, 1} {
+		s := newSink()
+		w := NewWriter(t.Context(), NewBudget(20*testPart), s, Options{PartSize: testPart, InFlight: 2, MaxParts: 3})
+		data := randomBytes(3*testPart + more)
+		_, err := w.Write(data)
+		if more > 0 {
+			if !errors.Is(err, ErrTooLarge) {
+				t.Errorf("%d bytes: %v", len(data), err)
+			}
+			w.Abort()
+			continue
+		}
+		if err = errors.Join(err, w.Close()); err != nil || !bytes.Equal(s.content(1), data) {
+			t.Errorf("%d bytes: %v", len(data), err)
+		}
+	}
+}
+
+func TestWriterFlush(t *testing.T) {
+	for _, test := range []struct{ size, enough, taken int }{
+		{0, 1, 0},
+		{1, 1, 1},
+		{100, 101, 0},
+		{SmallBlock, SmallBlock, SmallBlock},
+		{testPart, 1, testPart},
+		{testPart + 99, 100, testPart},
+		{testPart + 100, 100, testPart + 100},
+		{3*testPart - 1, testPart, 2 * testPart},
+	} {
+		budget, s := NewBudget(20*testPart), newSink()
+		w := NewWriter(t.Context(), budget, s, Options{PartSize: testPart, InFlight: 2})
+		data := randomBytes(test.size)
+		if _, err := w.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		w.Flush(int64(test.enough))
+		if !bytes.Equal(s.content(1), data[:test.taken]) || s.whole != nil {
+			t.Errorf("%d bytes: %d taken, want %d", test.size, len(s.content(1)), test.taken)
+		}
+		if used := budget.Used(); used != 0 {
+			t.Errorf("%d bytes of the budget still used", used)
+		}
+	}
+}
+
+// After a failed part, those that were taken stay so.
+func TestWriterFlushAfterFailure(t *testing.T) {
+	budget, s := NewBudget(20*testPart), newSink()
+	s.put = func(n int) error {
+		if n == 2 {
+			return errors.New("no luck")
+		}
+		return nil
+	}
+	w := NewWriter(t.Context(), budget, s, Options{PartSize: testPart, InFlight: 1})
+	if _, err := w.ReadFrom(endless{}); err == nil {
+		t.Fatal("no error")
+	}
+	w.Flush(1)
+	if s.parts[1] == nil || s.parts[2] != nil {
+		t.Errorf("part 1 taken: %v, part 2: %v", s.parts[1] != nil, s.parts[2] != nil)
+	}
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes of the budget still used", used)
+	}
+}
+
+// What has been received is handed over though nothing more is to be received.
+func TestWriterStopsReceiving(t *testing.T) {
+	receiving, stop := context.WithCancel(t.Context())
+	s := newSink()
+	w := NewWriter(t.Context(), NewBudget(20*testPart), s, Options{PartSize: testPart, InFlight: 2, Receiving: receiving})
+	data := randomBytes(2*testPart + SmallBlock)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	_, err := w.ReadFrom(endless{})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("ReadFrom: %v", err)
+	}
+	w.Flush(1)
+	if got := s.content(1); len(got) < len(data) || !bytes.Equal(got[:len(data)], data) {
+		t.Errorf("%d bytes taken", len(got))
+	}
+}
+
 // A part may be as large as the memory allows while InFlight others are on their way.
 func TestWriterPartSizes(t *testing.T) {
 	budget := NewBudget(512 << 20)
