@@ -25,7 +25,10 @@ func (s *session) alive(ended time.Time) error {
 	if quit {
 		return nil
 	}
-	timer := time.NewTimer(time.Until(ended.Add(grace(s.raw))))
+	if s.grace == 0 {
+		s.grace = grace(s.raw)
+	}
+	timer := time.NewTimer(time.Until(ended.Add(s.grace)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

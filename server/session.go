@@ -62,6 +62,7 @@ type session struct {
 	user string // after login; guarded by server.mu
 
 	transfers sync.WaitGroup
+	grace     time.Duration // see alive; of the transfer in progress
 
 	writing sync.Mutex // one reply at a time
 

@@ -32,7 +32,6 @@ type Target struct {
 type Session struct {
 	manager *Manager
 	target  Target
-	holder  string
 
 	mu     sync.Mutex
 	record Record // of the multipart upload; without an ID before the first part
@@ -45,7 +44,7 @@ type Session struct {
 
 // Create begins an upload. It makes no request.
 func (m *Manager) Create(target Target) *Session {
-	return &Session{manager: m, target: target, holder: newHolder(), parts: make(map[int]store.Part)}
+	return &Session{manager: m, target: target, parts: make(map[int]store.Part)}
 }
 
 // Resume goes on with an unfinished upload, behind the parts of p; whoever was adding to
@@ -56,7 +55,7 @@ func (m *Manager) Resume(ctx context.Context, target Target, p Partial) (*Sessio
 	for _, part := range p.Parts {
 		s.parts[part.Number] = part
 	}
-	s.record.Node, s.record.Holder, s.noted = m.Node, s.holder, true
+	s.record.Node, s.record.Holder, s.noted = m.Node, newHolder(), true
 	if err := m.Journal.Take(ctx, s.leased()); err != nil {
 		return nil, err
 	}
@@ -162,7 +161,7 @@ func (s *Session) begin(ctx context.Context) (string, error) {
 	now := time.Now()
 	s.record = Record{
 		Bucket: s.target.Bucket, Key: s.target.Key, ID: id,
-		Owner: s.target.Owner, Node: s.manager.Node, Holder: s.holder,
+		Owner: s.target.Owner, Node: s.manager.Node, Holder: newHolder(),
 		PartSize: s.target.PartSize, Started: now, Lease: now.Add(leaseTime),
 	}
 	if err := s.manager.Journal.Begin(context.WithoutCancel(ctx), s.record); err != nil {

@@ -22,8 +22,8 @@ func newTransport() *http.Transport {
 		IdleConnTimeout:       time.Minute,
 		MaxIdleConns:          512,
 		MaxIdleConnsPerHost:   256,
-		WriteBufferSize:       64 << 10,
-		ReadBufferSize:        64 << 10,
+		WriteBufferSize:       8 << 10, // headers; bodies do not pass it, see fastbody.go
+		ReadBufferSize:        16 << 10,
 		DisableCompression:    true, // objects come as they are stored
 		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}
