@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -120,7 +119,7 @@ func (b *bench) profile(n *node, name string) func() {
 	}
 	file := filepath.Join(b.profileTo, name+".perf")
 	var said bytes.Buffer
-	cmd := exec.Command("perf", "record", "--call-graph", "fp", "-F", "499", "-o", file, "-p", strconv.Itoa(n.Pid()))
+	cmd := command("perf", "record", "--call-graph", "fp", "-F", "499", "-o", file, "-p", strconv.Itoa(n.Pid()))
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		b.progress("  no profile: %v", err)

@@ -23,20 +23,27 @@ type scale struct {
 	ofRate    func(o outcome) float64
 }
 
-var ( //nolint:gochecknoglobals // constants
-	perFile = scale{
+func perFile() scale {
+	return scale{
 		cpu: "CPU-ms a file", ofCPU: func(o outcome, seconds float64) float64 { return seconds * 1000 / float64(o.Files) },
 		rate: "files a minute", ofRate: func(o outcome) float64 { return float64(o.Files) / o.Seconds * 60 },
 	}
-	perRequest = scale{
-		cpu: "CPU-ms a request", ofCPU: perFile.ofCPU,
+}
+
+func perRequest() scale {
+	return scale{
+		cpu: "CPU-ms a request", ofCPU: perFile().ofCPU,
 		rate: "requests a second", ofRate: func(o outcome) float64 { return float64(o.Files) / o.Seconds },
 	}
-	perByte = scale{ // 1 GB is 10^9 bytes
+}
+
+// perByte counts in GB of 10^9 bytes.
+func perByte() scale {
+	return scale{
 		cpu: "CPU-s a GB", ofCPU: func(o outcome, seconds float64) float64 { return seconds * 1e9 / float64(o.Bytes) },
 		rate: "MB a second", ofRate: func(o outcome) float64 { return float64(o.Bytes) / 1e6 / o.Seconds },
 	}
-)
+}
 
 // tell is a round in a line.
 func (s scale) tell(spd, client outcome) string {
@@ -83,7 +90,7 @@ func (c comparison) onNode(ctx context.Context, n *node, name string) ([]figure,
 
 	var cpu, cpuClient, rate, rateClient []float64
 	for round := range n.bench.rounds {
-		spd, client, err := c.round(ctx, n, s, l, round)
+		spd, client, err := c.round(n, s, l, round)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +113,7 @@ func (c comparison) onNode(ctx context.Context, n *node, name string) ([]figure,
 func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 // round does the load once through SPD and once without.
-func (c comparison) round(ctx context.Context, n *node, s sessions, l load, round int) (spd, client outcome, err error) {
+func (c comparison) round(n *node, s sessions, l load, round int) (spd, client outcome, err error) {
 	dir := l.Dir
 	if l.Upload {
 		l.Dir = fmt.Sprintf("%s-%d", dir, round)
@@ -121,7 +128,7 @@ func (c comparison) round(ctx context.Context, n *node, s sessions, l load, roun
 		l.Dir = fmt.Sprintf("%s-%d-s3", dir, round)
 	}
 	time.Sleep(settle)
-	client, err = runS3Client(ctx, s3Job{Endpoint: n.bench.s3, StorePid: n.bench.minio.Pid(), Bucket: bucket, Load: l})
+	client, err = runS3Client(s3Job{Endpoint: n.bench.s3, StorePid: n.bench.minio.Pid(), Bucket: bucket, Load: l})
 	if err == nil {
 		err = n.bench.check(l, client)
 	}

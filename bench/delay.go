@@ -67,44 +67,39 @@ func (d distant) small(s sessions, client *s3Client, name string) ([]figure, err
 	if err := s.makeDirs(l); err != nil {
 		return nil, err
 	}
-	medians := make(map[string]float64)
-	for _, step := range []struct {
-		name string
-		do   transfer
-		dir  string
-	}{
-		{"up", s.store, l.dir(0)},
-		{"down", s.retrieve, l.dir(0)},
-		{"client up", client.put, l.dir(0) + "/s3"},
-		{"client down", client.get, l.dir(0) + "/s3"},
-	} {
-		times, err := d.times(step.do, step.dir)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", step.name, err)
-		}
-		medians[step.name] = median(times)
+	up, clientUp, err := d.times(l.dir(0), s.store, client.put)
+	if err != nil {
+		return nil, fmt.Errorf("upload: %w", err)
 	}
-	up := compared("1 KiB upload, median ms", []float64{medians["up"]}, []float64{medians["client up"]}, d.up)
-	down := compared("1 KiB download, median ms", []float64{medians["down"]}, []float64{medians["client down"]}, d.down)
-	return []figure{up, down}, nil
+	down, clientDown, err := d.times(l.dir(0), s.retrieve, client.get)
+	if err != nil {
+		return nil, fmt.Errorf("download: %w", err)
+	}
+	return []figure{
+		compared("1 KiB upload, median ms", []float64{up}, []float64{clientUp}, d.up),
+		compared("1 KiB download, median ms", []float64{down}, []float64{clientDown}, d.down),
+	}, nil
 }
 
-// times is how many milliseconds each file takes.
-func (d distant) times(do transfer, dir string) ([]float64, error) {
-	var times []float64
+// times is how many milliseconds a file takes through SPD and straight to the store, by
+// turns, in the median.
+func (d distant) times(dir string, spd, client transfer) (ofSPD, ofClient float64, err error) {
+	taken := make([][]float64, 2)
 	for i := range d.files {
-		begun := time.Now()
-		if err := do(0, fmt.Sprintf("%s/%d", dir, i), 1<<10); err != nil {
-			return nil, err
+		for j, do := range []transfer{spd, client} {
+			begun := time.Now()
+			if err := do(0, fmt.Sprintf("%s/%d-%d", dir, i, j), 1<<10); err != nil {
+				return 0, 0, err
+			}
+			taken[j] = append(taken[j], time.Since(begun).Seconds()*1000)
 		}
-		times = append(times, time.Since(begun).Seconds()*1000)
 	}
-	return times, nil
+	return median(taken[0]), median(taken[1]), nil
 }
 
 // largeDown downloads a large file with and without the delay, by turns.
 func (d distant) largeDown(ctx context.Context, n *node, s sessions, proxy *delayProxy, dir string) (figure, error) {
-	l := load{Clients: 1, Size: d.size, Times: 1, Choice: 1, Dir: dir}
+	l := load{Clients: 1, Size: d.size, Times: 2, Choice: 1, Dir: dir}
 	if err := n.bench.fill(ctx, l); err != nil {
 		return figure{}, err
 	}
@@ -112,7 +107,7 @@ func (d distant) largeDown(ctx context.Context, n *node, s sessions, proxy *dela
 	rate := func(delay time.Duration) (float64, error) {
 		proxy.delay.Store(int64(delay))
 		o, err := n.measure(s, l)
-		return perByte.ofRate(o), err
+		return perByte().ofRate(o), err
 	}
 	var ratios []float64
 	for round := range n.bench.rounds {

@@ -50,7 +50,7 @@ func drop(raw interface {
 }, buf []byte) (n int, err error) {
 	waitErr := raw.Read(func(fd uintptr) bool {
 		n, _, err = unix.Recvfrom(int(fd), buf, unix.MSG_TRUNC)
-		return err != unix.EAGAIN //nolint:errorlint // a bare number
+		return err != unix.EAGAIN
 	})
 	switch {
 	case waitErr != nil:

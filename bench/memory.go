@@ -57,8 +57,8 @@ func (c crowdOfUploads) onNode(ctx context.Context, n *node, name string) ([]fig
 	return []figure{
 		single("peak RSS, MiB", mib(peak), c.peak),
 		single("peak RSS of the mixed load, MiB", mib(mixed), goal{}),
-		single(perByte.cpu, perByte.ofCPU(o, o.CPU.Gateway), goal{}),
-		single(perByte.rate, perByte.ofRate(o), goal{}),
+		single(perByte().cpu, perByte().ofCPU(o, o.CPU.Gateway), goal{}),
+		single(perByte().rate, perByte().ofRate(o), goal{}),
 	}, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,9 +24,14 @@ import (
 // The account of all sessions.
 const (
 	user     = "bench"
-	password = "bench" //nolint:gosec // of servers that live as long as the benchmark
+	password = "bench"
 	prefix   = user + "/"
 )
+
+// command is exec.Command for programs of the benchmark's own.
+func command(name string, args ...string) *exec.Cmd {
+	return exec.Command(name, args...) //nolint:gosec // nobody else names them
+}
 
 // build makes spdserver as "make build" does; with symbols if it is going to be profiled.
 func build(file string, symbols bool) error {
@@ -35,7 +39,7 @@ func build(file string, symbols bool) error {
 	if symbols {
 		flags = ""
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", flags, "-o", file, "./cmd/spdserver")
+	cmd := command("go", "build", "-trimpath", "-ldflags", flags, "-o", file, "./cmd/spdserver")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build spdserver: %w\n%s", err, out)
@@ -58,7 +62,7 @@ func (b *bench) startNode(settings map[string]string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(b.program, "serve", "--config", file)
+	cmd := command(b.program, "serve", "--config", file)
 	n := &node{bench: b}
 	n.Process = spdtest.StartProcess(b.tb, cmd, func(context.Context) error { return nil })
 	for deadline := time.Now().Add(time.Minute); n.addr == "" || n.admin == ""; time.Sleep(20 * time.Millisecond) {
@@ -78,7 +82,7 @@ func (b *bench) startNode(settings map[string]string) (*node, error) {
 
 // configure writes a configuration: the defaults, but for addresses and keys.
 func (b *bench) configure(settings map[string]string) (string, error) {
-	first := 10_000 + 1000*rand.IntN(20) // outside of the range that clients' ports come from
+	first := 10_000 + 1000*(os.Getpid()%20) // below the ports that clients get
 	config := map[string]string{
 		"ftp.listen":        "127.0.0.1:0",
 		"ftp.passive_ports": fmt.Sprintf("%d-%d", first, first+999), // as many as by default
@@ -147,7 +151,7 @@ func (b *bench) addUser() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(b.program, "user", "add", user, "--password", password, "--prefix", prefix, "--config", file)
+	cmd := command(b.program, "user", "add", user, "--password", password, "--prefix", prefix, "--config", file)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("add user: %w\n%s", err, bytes.TrimSpace(out))
 	}

@@ -19,7 +19,7 @@ const results = "bench/results"
 type machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
-	Memory int64  `json:"memory"` // bytes
+	Memory uint64 `json:"memory"` // bytes
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
 }
@@ -45,10 +45,10 @@ func save(figures []figure, begun time.Time) error {
 		return err
 	}
 	file := filepath.Join(results, begun.UTC().Format(time.DateOnly)+"-"+commit+".json")
-	if err := os.MkdirAll(results, 0o755); err != nil {
+	if err := os.MkdirAll(results, 0o750); err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(file, append(text, '\n'), 0o600); err != nil {
 		return err
 	}
 	fmt.Printf("\n%s, %d cores, Linux %s, %s\nWritten to %s.\n", m.CPU, m.Cores, m.Kernel, m.Go, file)
@@ -82,7 +82,7 @@ func thisMachine() (machine, error) {
 	return machine{
 		CPU:    strings.TrimSpace(strings.TrimLeft(model, "\t :")),
 		Cores:  runtime.NumCPU(),
-		Memory: int64(info.Totalram) * int64(info.Unit), //nolint:unconvert // 32-bit systems
+		Memory: info.Totalram * uint64(info.Unit),
 		Kernel: strings.TrimSpace(string(kernel)),
 		Go:     runtime.Version(),
 	}, nil
