@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -21,6 +22,9 @@ func (d *Driver) allocate(size int64) error {
 	}
 	if size > store.MaxObjectSize {
 		return store.ErrTooLarge
+	}
+	if partSizeFor(size) > d.Budget.LargestPart() {
+		return buffer.ErrTooLarge
 	}
 	left, limited, err := d.quotaLeft(d.ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/spdscheme/spdserver/store"
@@ -75,4 +76,19 @@ func (s *session) hasRoom(want int64) {
 	if got, err := s.driver.GetAvailableSpace("/"); err != nil || got != want {
 		s.t.Errorf("AVBL: %d, %v; want %d", got, err, want)
 	}
+}
+
+// A size that is announced makes parts large enough for it; what no part size could hold
+// is refused before it is sent.
+func TestAllocateChoosesPartSize(t *testing.T) {
+	s := newSession(t)
+	s.verb = "ALLO"
+	s.must(s.driver.AllocateSpace(3 * partSize * store.MaxParts)) // three times what the usual parts hold
+	s.requests.take()
+	s.mustFail(426, s.stor("a", content(6*partSize)))
+	parts := slices.DeleteFunc(s.requests.take(), func(op string) bool { return op != "PutPart" })
+	if len(parts) != 2 {
+		t.Errorf("%d parts, want 2 of three times the size", len(parts))
+	}
+	s.mustFail(552, s.driver.AllocateSpace(int(s.budget.LargestPart()+1)*store.MaxParts))
 }

@@ -187,11 +187,16 @@ func (u *uploading) target() upload.Target {
 	}
 }
 
+// partSizeFor is the least part size with which a file of that size fits into one upload.
+func partSizeFor(size int64) int64 {
+	return (size + store.MaxParts - 1) / store.MaxParts
+}
+
 // receive makes the writer that takes what the client sends, from a part on.
 func (u *uploading) receive(firstPart int) {
 	d := u.driver
 	u.writer = buffer.NewWriter(u.parts, d.Budget, u.session, buffer.Options{
-		PartSize: d.PartSize, InFlight: d.PartsInFlight,
+		PartSize: max(d.PartSize, partSizeFor(u.promise)), InFlight: d.PartsInFlight,
 		FirstPart: firstPart, MaxParts: store.MaxParts, Receiving: u.ctx,
 	})
 }
