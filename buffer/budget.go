@@ -16,11 +16,17 @@ import (
 // SmallBlock is the memory in bytes that a transfer begins with. Most files fit in it.
 const SmallBlock = 32 << 10
 
-// smallShare is the fraction of a Budget that is set aside for small blocks. Small
-// blocks and parts are counted apart, so that a writer that holds a small block and waits
-// for a part waits only for writers that need nothing more to finish theirs: no set of
+// mediumBlock is what an upload gets next, before it gets a whole part.
+const mediumBlock = 256 << 10
+
+// The fractions of a Budget that are set aside for small and medium blocks; the rest is
+// for parts. The three are counted apart, so that a writer that holds a block and waits
+// for a larger one waits only for writers that never wait for the smaller: no set of
 // transfers can wait for each other.
-const smallShare = 8
+const (
+	smallShare  = 8
+	mediumShare = 8
+)
 
 // Budget bounds the memory of all transfers of a process. It is first come, first
 // served, and may be used concurrently.
@@ -29,6 +35,7 @@ type Budget struct {
 	smallBytes int64
 	partBytes  int64
 	smalls     *semaphore.Weighted
+	mediums    *semaphore.Weighted
 	parts      *semaphore.Weighted
 
 	mu        sync.Mutex
@@ -40,12 +47,14 @@ type Budget struct {
 // NewBudget returns a budget of size bytes.
 func NewBudget(size int64) *Budget {
 	small := max(size/smallShare, SmallBlock)
-	parts := max(size-small, SmallBlock)
+	medium := max(size/mediumShare, mediumBlock)
+	parts := max(size-small-medium, SmallBlock)
 	return &Budget{
 		size:       size,
 		smallBytes: small,
 		partBytes:  parts,
 		smalls:     semaphore.NewWeighted(small),
+		mediums:    semaphore.NewWeighted(medium),
 		parts:      semaphore.NewWeighted(parts),
 		free:       make(map[int64][][]byte),
 	}
@@ -75,6 +84,11 @@ type block struct {
 // small waits for a small block.
 func (b *Budget) small(ctx context.Context) (*block, error) {
 	return b.take(ctx, b.smalls, SmallBlock)
+}
+
+// medium waits for a medium block.
+func (b *Budget) medium(ctx context.Context) (*block, error) {
+	return b.take(ctx, b.mediums, mediumBlock)
 }
 
 // copyChunk is how much of a large download is moved at a time, in bytes.

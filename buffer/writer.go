@@ -121,7 +121,7 @@ func (w *Writer) space() ([]byte, error) {
 	switch {
 	case w.current == nil:
 		return w.startPart()
-	case w.filled == int64(len(w.current.bytes)): // only a small block is ever left full
+	case w.filled == int64(len(w.current.bytes)): // only a small or medium block is ever left full
 		return w.grow()
 	}
 	return w.current.bytes[w.filled:], nil
@@ -147,35 +147,43 @@ func (w *Writer) start(b *block, err error) ([]byte, error) {
 	return b.bytes, nil
 }
 
-// grow moves a full small block into a whole part.
+// grow moves a full block into a larger one: a medium one, and then a whole part.
 func (w *Writer) grow() ([]byte, error) {
-	small := w.current
+	full := w.current
+	larger, err := w.larger(int64(len(full.bytes)))
+	if err != nil {
+		return nil, err
+	}
+	copy(larger.bytes, full.bytes)
+	full.release()
+	w.current = larger
+	return larger.bytes[w.filled:], nil
+}
+
+// larger waits for the block that follows one of so many bytes.
+func (w *Writer) larger(than int64) (*block, error) {
+	if than < mediumBlock && mediumBlock < w.opts.PartSize {
+		return w.budget.medium(w.opts.Receiving)
+	}
 	size, err := w.partSize(w.next)
 	if err != nil {
 		return nil, err
 	}
-	part, err := w.budget.part(w.opts.Receiving, size)
-	if err != nil {
-		return nil, err
-	}
-	copy(part.bytes, small.bytes)
-	small.release()
-	w.current = part
-	return part.bytes[w.filled:], nil
+	return w.budget.part(w.opts.Receiving, size)
 }
 
 // received counts n bytes put into space, and sends the part if that filled it.
 func (w *Writer) received(n int) error {
 	w.filled += int64(n)
 	w.size += int64(n)
-	if w.filled < int64(len(w.current.bytes)) || w.fitsSmall() {
+	if w.filled < int64(len(w.current.bytes)) || w.growing() {
 		return nil
 	}
 	return w.send()
 }
 
-// fitsSmall tells whether the current block is a small one that a part would follow.
-func (w *Writer) fitsSmall() bool {
+// growing tells whether a larger block would follow the current one.
+func (w *Writer) growing() bool {
 	return int64(len(w.current.bytes)) < w.opts.PartSize
 }
 

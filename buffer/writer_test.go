@@ -317,35 +317,43 @@ func TestWriterPartSizes(t *testing.T) {
 
 // Any number of writers of any sizes finish on any budget that holds one part.
 func TestWritersShareBudget(t *testing.T) {
-	for round := range 20 {
-		budget := NewBudget(int64(2+rand.IntN(8)) * testPart)
-		var wg sync.WaitGroup
-		for range 30 {
-			wg.Go(func() {
-				data := randomBytes(rand.IntN(4 * testPart))
-				s := newSink()
-				w := NewWriter(t.Context(), budget, s, Options{PartSize: testPart, InFlight: 1 + rand.IntN(3)})
-				_, err := w.ReadFrom(bytes.NewReader(data))
-				if err = errors.Join(err, w.Close()); err != nil {
-					t.Errorf("round %d: %v", round, err)
-				}
-				if !bytes.Equal(s.content(1), data) {
-					t.Errorf("round %d: content differs", round)
-				}
-			})
-		}
-		wg.Wait()
-		if used := budget.Used(); used != 0 {
-			t.Fatalf("round %d: %d bytes of the budget still used", round, used)
-		}
-		if budget.allocated > budget.size {
-			t.Fatalf("round %d: %d bytes allocated, budget %d", round, budget.allocated, budget.size)
-		}
+	for range 20 {
+		shareBudget(t, testPart, int64(2+rand.IntN(8))*testPart)
+	}
+	for range 4 { // parts so large that medium blocks come before them
+		shareBudget(t, 3*mediumBlock, int64(8+rand.IntN(16))*mediumBlock)
+	}
+}
+
+func shareBudget(t *testing.T, part int, memory int64) {
+	t.Helper()
+	budget := NewBudget(memory)
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			data := randomBytes(rand.IntN(4 * part))
+			s := newSink()
+			w := NewWriter(t.Context(), budget, s, Options{PartSize: int64(part), InFlight: 1 + rand.IntN(3)})
+			_, err := w.ReadFrom(bytes.NewReader(data))
+			if err = errors.Join(err, w.Close()); err != nil {
+				t.Errorf("memory %d: %v", memory, err)
+			}
+			if !bytes.Equal(s.content(1), data) {
+				t.Errorf("memory %d: content differs", memory)
+			}
+		})
+	}
+	wg.Wait()
+	if used := budget.Used(); used != 0 {
+		t.Fatalf("memory %d: %d bytes of the budget still used", memory, used)
+	}
+	if budget.allocated > max(budget.size, int64(part)) {
+		t.Fatalf("memory %d: %d bytes allocated, budget %d", memory, budget.allocated, budget.size)
 	}
 }
 
 func TestBudgetWaitEndsWithContext(t *testing.T) {
-	budget := NewBudget(2 * testPart)
+	budget := NewBudget(8 << 20)
 	held, err := budget.part(t.Context(), budget.LargestPart())
 	if err != nil {
 		t.Fatal(err)
