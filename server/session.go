@@ -75,6 +75,7 @@ type session struct {
 	farewell string // reply that ends the session as soon as it is idle
 	waiting  bool   // the command loop waits for the end of running
 	quit     bool   // the client has said QUIT
+	isGone   bool   // gone is closed
 }
 
 var _ net.Conn = (*session)(nil)
@@ -123,10 +124,14 @@ func (s *session) run() {
 	s.reportLogout()
 }
 
-// lost notes that the client is gone. A transfer in progress is cut off.
+// lost notes that the client is gone. A transfer in progress is cut off. It may be called
+// again: whoever reads on finds the same end.
 func (s *session) lost() {
-	close(s.gone)
 	s.mu.Lock()
+	if !s.isGone {
+		s.isGone = true
+		close(s.gone)
+	}
 	cut := s.running != nil && !s.quit
 	s.mu.Unlock()
 	if cut {

@@ -473,3 +473,34 @@ func TestCharset(t *testing.T) {
 	}
 	c.do("501", "OPTS UTF8 MAYBE")
 }
+
+// A client may say QUIT, and more, behind an upload, and leave: what it said counts.
+func TestQuitBehindTransfer(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.login("alice")
+	data := c.passive()
+	c.send("STOR f\r\nMKD d\r\nQUIT")
+	c.expect("150")
+	if err := c.conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = data.Write([]byte("hello"))
+	_ = data.Close()
+	for _, want := range []string{"226", "257", "221"} {
+		c.expect(want)
+	}
+	c.closed()
+	c = r.login("alice")
+	c.do("213 5", "SIZE f")
+	c.do("250", "CWD d")
+	c.do("250", "CDUP")
+
+	data = c.passive() // and one that only leaves
+	c.send("STOR g\r\nMKD e")
+	c.expect("150")
+	_, _ = data.Write([]byte("hello"))
+	_ = c.conn.Close()
+	_ = data.Close()
+	r.waitSessions(0)
+	r.login("alice").do("550", "SIZE g")
+}
