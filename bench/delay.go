@@ -120,7 +120,7 @@ func (d distant) largeDown(ctx context.Context, n *node, s sessions, proxy *dela
 			return figure{}, err
 		}
 		n.bench.progress("  round %d: %.0f MB a second, %.0f without the delay", round+1, far, near)
-		ratios = append(ratios, round(far/near))
+		ratios = append(ratios, fourDigits(far/near))
 	}
 	f := single("256 MiB download: rate with delay / without", median(ratios), d.large)
 	f.Rounds = ratios

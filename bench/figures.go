@@ -67,22 +67,22 @@ func (g goal) metBy(value, ratio float64) *bool {
 func compared(name string, spd, client []float64, g goal) figure {
 	ratios := make([]float64, len(spd))
 	for i := range spd {
-		spd[i], client[i] = round(spd[i]), round(client[i])
+		spd[i], client[i] = fourDigits(spd[i]), fourDigits(client[i])
 		ratios[i] = spd[i] / client[i]
 	}
-	f := figure{Name: name, SPD: median(spd), Client: median(client), Ratio: round(median(ratios)), Goal: g, Rounds: spd, Clients: client}
+	f := figure{Name: name, SPD: median(spd), Client: median(client), Ratio: fourDigits(median(ratios)), Goal: g, Rounds: spd, Clients: client}
 	f.Met = g.metBy(f.SPD, f.Ratio)
 	return f
 }
 
 // single is a figure of SPD alone.
 func single(name string, value float64, g goal) figure {
-	value = round(value)
+	value = fourDigits(value)
 	return figure{Name: name, SPD: value, Goal: g, Met: g.metBy(value, 0)}
 }
 
-// round keeps four digits: what is measured is not more precise.
-func round(v float64) float64 {
+// fourDigits rounds: what is measured is not more precise.
+func fourDigits(v float64) float64 {
 	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
 	if err != nil {
 		return v
