@@ -75,10 +75,10 @@ func benchMain() error {
 		return err
 	}
 	summary(os.Stdout, figures)
-	if o.whole() {
-		failed = errors.Join(failed, save(figures, b.begun))
+	if failed != nil || !o.whole() {
+		return failed
 	}
-	return failed
+	return save(figures, b.begun)
 }
 
 // runAll runs scenarios one after the other. One that fails does not stop the others.
@@ -123,7 +123,7 @@ func choose(patterns []string) ([]scenario, error) {
 	if len(chosen) == 0 {
 		var names strings.Builder
 		for _, s := range all {
-			fmt.Fprintf(&names, "\n  %-16s %s", s.name, s.what)
+			fmt.Fprintf(&names, "\n  %-17s %s", s.name, s.what)
 		}
 		return nil, fmt.Errorf("SCENARIO: nothing is called that; there are%s", names.String())
 	}
