@@ -14,6 +14,7 @@ import (
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/storetest"
+	"github.com/spdscheme/spdserver/upload"
 )
 
 // edges are the sizes at which an upload changes its ways.
@@ -314,4 +315,34 @@ func (manyParts) Parts(context.Context, string, string) ([]store.Part, error) {
 		parts[i] = store.Part{Number: i + 1, Size: store.MinPartSize, ETag: "etag"}
 	}
 	return parts, nil
+}
+
+// A database that hangs hides what broke off, and holds nobody up for long.
+func TestUnfinishedUploadsWithoutDatabase(t *testing.T) {
+	w := newWorld(t)
+	w.login("alice", s3Parts).breakOff("broken", 1)
+	journal := &patientJournal{Journal: w.db, t: t}
+	s := w.login("alice", func(d *driver.Deps, _ *auth.User) {
+		d.Uploads = upload.NewManager(upload.Options{Journal: journal, Node: "node", Log: d.Log})
+	})
+	s.put("file", "hello")
+	if got, err := s.size("file"); err != nil || got != 5 {
+		t.Errorf("SIZE %d, %v", got, err)
+	}
+	s.missing("broken")
+	s.isDir("/", "file")
+}
+
+// patientJournal is one of a database that hangs: it answers nothing before its caller
+// gives up, which it does not wait for.
+type patientJournal struct {
+	upload.Journal
+	t *testing.T
+}
+
+func (j *patientJournal) Of(ctx context.Context, _, _ string) ([]upload.Record, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		j.t.Error("the database is asked without a deadline")
+	}
+	return nil, context.DeadlineExceeded
 }
