@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -100,10 +101,8 @@ func (j *faultyJournal) fail(before func(op string) error) {
 // failing makes some methods fail.
 func failing(ops ...string) func(string) error {
 	return func(op string) error {
-		for _, o := range ops {
-			if o == op {
-				return errAway
-			}
+		if slices.Contains(ops, op) {
+			return errAway
 		}
 		return nil
 	}
