@@ -24,6 +24,7 @@ type s3Proxy struct {
 
 	mu     sync.Mutex
 	faults []*fault
+	begun  []string // keys of uploads that were to begin
 }
 
 // fault is what goes wrong with requests of one operation on keys below a directory.
@@ -69,12 +70,32 @@ func (p *s3Proxy) fail(op, dir string, n int, do func(*s3Proxy, http.ResponseWri
 	return f
 }
 
-// heal ends a fault and returns how many requests it has hit.
-func (p *s3Proxy) heal(f *fault) int {
+// heal ends a fault.
+func (p *s3Proxy) heal(f *fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f.left = 0
+}
+
+// hits is how many requests a fault has hit.
+func (p *s3Proxy) hits(f *fault) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return f.hit
+}
+
+// begins is how often an upload was to begin below a directory. All but the last are
+// requests that were repeated, and may have worked unheard.
+func (p *s3Proxy) begins(dir string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, key := range p.begun {
+		if strings.Contains(key, "/"+dir+"/") {
+			n++
+		}
+	}
+	return n
 }
 
 // ServeHTTP implements http.Handler.
@@ -90,6 +111,9 @@ func (p *s3Proxy) find(r *http.Request) *fault {
 	op, key := s3Operation(r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if op == "CreateMultipartUpload" {
+		p.begun = append(p.begun, key)
+	}
 	for _, f := range p.faults {
 		if f.left != 0 && (f.op == "" || f.op == op) && strings.Contains(key, "/"+f.dir+"/") {
 			f.left--
