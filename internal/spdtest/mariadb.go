@@ -85,7 +85,29 @@ func (s *MariaDBServer) Stop() { s.process.Stop() }
 func (s *MariaDBServer) Kill() { s.process.Kill() }
 
 // Pause makes the server hang: connections are accepted, nothing is answered.
-func (s *MariaDBServer) Pause() { s.process.Signal(syscall.SIGSTOP) }
+func (s *MariaDBServer) Pause() {
+	s.t.Helper()
+	s.process.Signal(syscall.SIGSTOP)
+	Await(s.t, "all threads of MariaDB have stopped", func() error { return stopped(s.process.Pid()) })
+}
+
+// stopped tells whether every thread of a process has been stopped (proc(5), state T).
+func stopped(pid int) error {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if _, state, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(state, "T") {
+			return fmt.Errorf("%s is in state %.1s", file, state)
+		}
+	}
+	return nil
+}
 
 // Resume ends a Pause.
 func (s *MariaDBServer) Resume() { s.process.Signal(syscall.SIGCONT) }
