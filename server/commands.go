@@ -263,6 +263,10 @@ func (s *session) doAllo(c command) string {
 	if !s.loggedIn() {
 		return ""
 	}
+	if s.ascii { // what comes is not what is stored
+		s.reply("202 ALLO means nothing in TYPE A")
+		return ""
+	}
 	size, _, _ := strings.Cut(c.arg, " ")
 	if n, err := strconv.ParseInt(size, 10, 64); err != nil || n < 0 {
 		s.reply("501 ALLO needs a number of bytes")

@@ -504,3 +504,13 @@ func TestQuitBehindTransfer(t *testing.T) {
 	r.waitSessions(0)
 	r.login("alice").do("550", "SIZE g")
 }
+
+// What a client announces in TYPE A is not what is stored: line ends become shorter.
+func TestAllocateInASCII(t *testing.T) {
+	c := newRig(t, nil).login("alice")
+	c.do("200", "TYPE A")
+	c.do("202", "ALLO 6")
+	c.put("226", "STOR text", []byte("a\r\nb\r\n"))
+	c.do("200", "TYPE I")
+	c.do("213 4", "SIZE text")
+}

@@ -271,13 +271,13 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 	}
 }
 
-// nodeName is this node among others.
+// nodeName is this node among others; a host may run several.
 func nodeName() string {
-	name, err := os.Hostname()
+	host, err := os.Hostname()
 	if err != nil {
-		return "unknown"
+		host = "unknown"
 	}
-	return name
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
 // startJobs runs what goes on beside the sessions, until the returned function ends it.
