@@ -1,9 +1,10 @@
 // Package server is the FTP side of SPD: listeners, sessions, limits and drain.
 //
-// ftpserverlib is the engine: it keeps a session's state, opens data connections and
-// runs transfers. Between it and the client stands a session, a net.Conn of ours (see
-// session.go): it assembles command lines, speaks Telnet and TLS, logs users in, answers
-// what the engine cannot, and corrects the engine's replies.
+// ftpserverlib is the engine: it keeps a session's working directory and executes the
+// commands without a data connection. Between it and the client stands a session, a
+// net.Conn of ours (see session.go): it assembles command lines, speaks Telnet and TLS,
+// logs users in, runs transfers (transfer.go) over data connections (data.go, passive.go),
+// and corrects the engine's replies.
 package server
 
 import (
