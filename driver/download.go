@@ -72,7 +72,7 @@ func (s objectSource) Open(ctx context.Context, off, n int64) (io.ReadCloser, er
 	return body, err
 }
 
-// WriteTo implements io.WriterTo: io.Copy hands the data connection to it.
+// WriteTo implements io.WriterTo: the session hands it the data connection.
 func (t *downloading) WriteTo(w io.Writer) (int64, error) {
 	d := t.driver
 	n, err := t.reader.WriteTo(&patientWriter{ctx: t.ctx, to: w, silence: d.DataTimeout, limit: d.down})

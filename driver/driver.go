@@ -69,8 +69,8 @@ type Operation struct {
 	Told     string // what the client reads about Err
 }
 
-// Driver is one session's view of its user's files. ftpserverlib calls it from the
-// session's command loop and from at most one transfer at a time.
+// Driver is one session's view of its user's files. It is called from the session's
+// command loop and from at most one transfer at a time.
 type Driver struct {
 	Deps
 	ctx     context.Context // ends with the session

@@ -58,8 +58,8 @@ func (t *transfer) begin(op Operation) {
 	t.driver.transfers.Add(1)
 }
 
-// fail remembers the first error, since ftpserverlib forgets some, and returns it as the
-// client's reply.
+// fail remembers the first error, which those that follow from it must not hide, and
+// returns it as the client's reply.
 func (t *transfer) fail(err error) error {
 	if t.err == nil {
 		t.err = err
@@ -70,7 +70,7 @@ func (t *transfer) fail(err error) error {
 // TransferError implements ftpserver.FileTransferError: the data connection failed, or
 // was aborted by the client.
 func (t *transfer) TransferError(err error) {
-	_ = t.fail(fmt.Errorf("%w: %w", errTransfer, err)) // ftpserverlib replies itself
+	_ = t.fail(fmt.Errorf("%w: %w", errTransfer, err)) // the session replies
 	t.cancel()
 }
 

@@ -245,7 +245,7 @@ func (d *Driver) checkTarget(ctx context.Context, n name) (entry, error) {
 	return existing, nil
 }
 
-// ReadFrom implements io.ReaderFrom: io.Copy hands the data connection to it.
+// ReadFrom implements io.ReaderFrom: the session hands it the data connection.
 func (u *uploading) ReadFrom(r io.Reader) (int64, error) {
 	d := u.driver
 	n, err := u.writer.ReadFrom(&patientReader{ctx: u.ctx, from: r, silence: d.DataTimeout, limit: d.up})

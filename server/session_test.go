@@ -390,7 +390,7 @@ func TestLoginTimeout(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	r := newRig(t, func(o *server.Options) { o.IdleTimeout = 300 * time.Millisecond })
+	r := newRig(t, func(o *server.Options) { o.IdleTimeout = 2 * time.Second })
 	c := r.dial(r.addr)
 	c.send("USER alice\r\nPASS alice")
 	for _, want := range []string{"220", "331", "230", "421 Idle"} {
