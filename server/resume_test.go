@@ -303,36 +303,56 @@ func TestJanitor(t *testing.T) {
 	r.uploads()
 }
 
-// A TLS data connection that ends without close_notify was cut off.
+// A TLS data connection that ends without close_notify was cut off, whoever opened it, and
+// in whatever TYPE.
 func TestTruncatedTLS(t *testing.T) {
 	cert := certificate(t)
-	r := newRig(t, func(o *server.Options) { o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}} })
-	c := r.connect()
-	c.do("234", "AUTH TLS")
-	clientTLS := &tls.Config{InsecureSkipVerify: true}
-	c = newClient(t, tls.Client(c.conn, clientTLS))
-	c.do("331", "USER alice")
-	c.do("230", "PASS alice")
-	c.do("200", "PBSZ 0")
-	c.do("200", "PROT P")
-	c.tls = clientTLS
-	c.put("226", "STOR whole", []byte("hello"))
-	for _, size := range []int{0, 5, part + 5} {
-		conn := c.passive().(*tls.Conn)
-		c.send("STOR f")
-		if err := conn.Handshake(); err != nil {
-			t.Fatal(err)
+	for _, mode := range []string{"EPSV", "PORT", "EPRT"} {
+		for _, kind := range []string{"I", "A"} {
+			t.Run(mode+", TYPE "+kind, func(t *testing.T) {
+				r := newRig(t, func(o *server.Options) { o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}} })
+				c := r.connect()
+				c.do("234", "AUTH TLS")
+				clientTLS := &tls.Config{InsecureSkipVerify: true}
+				c = newClient(t, tls.Client(c.conn, clientTLS))
+				c.do("331", "USER alice")
+				c.do("230", "PASS alice")
+				c.do("200", "PBSZ 0")
+				c.do("200", "PROT P")
+				c.do("200", "TYPE %s", kind)
+				c.tls = clientTLS
+				r.truncateTLS(c, mode)
+			})
 		}
-		_, _ = conn.Write(noise(size))
+	}
+}
+
+// truncateTLS uploads over TLS data connections that are closed in order, and that are not.
+func (r *rig) truncateTLS(c *client, mode string) {
+	r.t.Helper()
+	upload := func(command, data string) *tls.Conn {
+		conn := c.begin(mode, command).(*tls.Conn)
+		if err := conn.Handshake(); err != nil {
+			r.t.Fatal(err)
+		}
+		_, _ = conn.Write([]byte(data))
+		c.expect("150")
+		return conn
+	}
+	_ = upload("STOR whole", "hello").Close()
+	c.expect("226")
+	for _, size := range []int{0, 5, part + 5} {
+		conn := upload("STOR f", strings.Repeat("x", size))
 		if size > part {
 			r.waitParts(1)
 		}
 		_ = conn.NetConn().Close()
-		c.expect("150")
 		c.expect("426")
 	}
+	c.do("200", "TYPE I")
 	c.do(fmt.Sprint("213 ", part), "SIZE f")
 	c.put("550", "RETR f", nil)
+	c.do("213 5", "SIZE whole")
 }
 
 // Whoever reads a file that is being replaced sees the file, size and content.

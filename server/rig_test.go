@@ -263,6 +263,46 @@ func (c *client) passive() net.Conn {
 	return conn
 }
 
+// active tells the server, by PORT or EPRT, where to connect to.
+func (c *client) active(verb string) net.Listener {
+	c.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = l.Close() })
+	port := l.Addr().(*net.TCPAddr).Port
+	if verb == "PORT" {
+		c.do("200", "PORT 127,0,0,1,%d,%d", port>>8, port&255)
+	} else {
+		c.do("200", "EPRT |1|127.0.0.1|%d|", port)
+	}
+	return l
+}
+
+// begin sends a command with a data connection, opened by EPSV, PORT or EPRT.
+func (c *client) begin(mode, command string) net.Conn {
+	c.t.Helper()
+	if mode == "EPSV" {
+		conn := c.passive()
+		c.send("%s", command)
+		return conn
+	}
+	l := c.active(mode)
+	_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+	c.send("%s", command)
+	conn, err := l.Accept()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if c.tls != nil {
+		return tls.Client(conn, c.tls)
+	}
+	return conn
+}
+
 // put uploads by a command such as "STOR a" and expects the final reply.
 func (c *client) put(want, command string, data []byte) string {
 	c.t.Helper()

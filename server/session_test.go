@@ -206,24 +206,10 @@ func TestActiveMode(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.login("alice")
 	c.put("226", "STOR f", []byte("hello"))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	addr := l.Addr().(*net.TCPAddr)
-	for _, command := range []string{
-		"EPRT |1|127.0.0.1|" + big.NewInt(int64(addr.Port)).String() + "|",
-		"PORT 127,0,0,1," + big.NewInt(int64(addr.Port>>8)).String() + "," + big.NewInt(int64(addr.Port&255)).String(),
-	} {
-		c.do("200", "%s", command)
-		c.send("RETR f")
-		conn, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, verb := range []string{"EPRT", "PORT"} {
+		conn := c.begin(verb, "RETR f")
 		if got, _ := io.ReadAll(conn); string(got) != "hello" {
-			t.Errorf("got %q", got)
+			t.Errorf("%s: got %q", verb, got)
 		}
 		_ = conn.Close()
 		c.expect("150")
