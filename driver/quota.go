@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/upload"
 )
 
 // refundTimeout bounds the note that room has become free.
@@ -75,4 +79,51 @@ func (d *Driver) quotaLeft(ctx context.Context) (left int64, ok bool, err error)
 		return 0, false, store.Unavailable(fmt.Errorf("read quota: %w", err))
 	}
 	return max(d.user.QuotaBytes-used, 0), true, nil
+}
+
+// roomFor is how large a file may become that replaces another, or nothing. Nobody can
+// tell while the database is away; what is stored is charged all the same.
+func (d *Driver) roomFor(ctx context.Context, replaced entry) int64 {
+	left, limited, err := d.quotaLeft(ctx)
+	if err != nil || !limited {
+		return math.MaxInt64
+	}
+	return left + replaced.object.Size
+}
+
+// growth is an upload's PartSink. It stops one that has outgrown the quota, long before
+// the client has sent everything.
+type growth struct {
+	*upload.Session
+	upload *uploading
+
+	mu   sync.Mutex
+	size int64 // bytes of the parts
+	room int64 // how large the file may become, when that was last asked
+}
+
+// PutPart implements buffer.PartSink.
+func (g *growth) PutPart(ctx context.Context, n int, body io.ReadSeeker, size int64) error {
+	if err := g.add(ctx, size); err != nil {
+		return err
+	}
+	return g.Session.PutPart(ctx, n, body, size)
+}
+
+func (g *growth) add(ctx context.Context, n int64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.size += n
+	select {
+	case <-g.upload.check.done:
+	default:
+		return nil // what is replaced is not known yet
+	}
+	if g.size > g.room {
+		g.room = g.upload.driver.roomFor(ctx, g.upload.check.existing)
+	}
+	if g.size > g.room {
+		return auth.ErrQuota
+	}
+	return nil
 }

@@ -3,6 +3,11 @@ package driver_test
 import (
 	"context"
 	"errors"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spdscheme/spdserver/auth"
@@ -81,6 +86,82 @@ func TestQuotaOfLargeFiles(t *testing.T) {
 	s.uses(4*partSize, 1)
 }
 
+// A client that sends what cannot be stored is stopped, not listened to for ever.
+func TestQuotaStopsTheClient(t *testing.T) {
+	s := loginWithQuota(t, 4*partSize, 0)
+	stopped := func(flags int, path string) {
+		t.Helper()
+		data := &endless{}
+		s.mustFail(552, s.upload("STOR", path, writing|flags, io.LimitReader(data, 100*partSize)))
+		if data.sent > 20*partSize {
+			t.Errorf("%d bytes were read", data.sent)
+		}
+	}
+	stopped(0, "new")
+	s.missing("new")
+	s.put("a", content(3*partSize))
+	s.plant("alice/b", "")
+	for _, path := range []string{"a", "b", "c"} {
+		before := s.objects()
+		stopped(0, path)
+		stopped(os.O_APPEND, path)
+		s.unchanged(before)
+	}
+	s.uses(3*partSize, 1)
+}
+
+// meanwhile does something when it is read.
+type meanwhile func()
+
+func (f meanwhile) Read([]byte) (int, error) {
+	f()
+	return 0, io.EOF
+}
+
+// What else happens to the account and to the name, while a file is being sent, counts
+// when the file is there.
+func TestQuotaChangesMeanwhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(*session)
+		code      int // 0: it is stored
+		bytes     int64
+		files     int64
+	}{
+		"nothing":              {func(*session) {}, 0, 4 * partSize, 2},
+		"room is made":         {func(s *session) { s.must(s.dele("other")) }, 0, 3 * partSize, 1},
+		"room is taken":        {func(s *session) { s.put("third", "x") }, 552, 3*partSize + 1, 3},
+		"the name is deleted":  {func(s *session) { s.must(s.dele("file")) }, 0, 4 * partSize, 2},
+		"the name is replaced": {func(s *session) { s.put("file", "x") }, 0, 4 * partSize, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := loginWithQuota(t, 4*partSize, 0)
+			s.put("file", content(2*partSize))
+			s.put("other", content(partSize))
+			s.must(s.driver.AllocateSpace(3 * partSize)) // which uses the quota up
+			other := s.login("alice", func(_ *driver.Deps, u *auth.User) { *u = s.user })
+			data := content(3 * partSize)
+			s.requests.take()
+			err := s.storFrom("file", io.MultiReader(
+				strings.NewReader(data[:partSize+1]),
+				meanwhile(func() {
+					for !slices.Contains(s.requests.take(), "List") { // which finds what is there
+						runtime.Gosched()
+					}
+					test.meanwhile(other)
+				}),
+				strings.NewReader(data[partSize+1:])))
+			if test.code != 0 {
+				s.mustFail(test.code, err)
+			} else {
+				s.must(err)
+				s.holds("file", data)
+			}
+			s.uses(test.bytes, test.files)
+			s.noUploads()
+		})
+	}
+}
+
 func TestQuotaOfFiles(t *testing.T) {
 	s := loginWithQuota(t, 0, 2)
 	s.hasRoom(store.MaxObjectSize)
@@ -146,7 +227,8 @@ func TestQuotaUnavailable(t *testing.T) {
 	before := s.objects()
 	s.mustFail(451, s.stor("a", "newer"))
 	s.mustFail(451, s.stor("b", content(3*partSize)))
-	s.mustFail(451, s.driver.AllocateSpace(1))
+	s.must(s.driver.AllocateSpace(1)) // nobody knows
+	s.mustFail(451, s.stor("b", "x"))
 	_, err := s.driver.GetAvailableSpace("/")
 	s.mustFail(451, err)
 	s.unchanged(before)

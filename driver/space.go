@@ -9,8 +9,9 @@ import (
 )
 
 // AllocateSpace implements ftpserver.ClientDriverExtensionAllocate for ALLO (RFC 959): the
-// next upload is refused now if so many bytes cannot be stored, and is complete only when
-// so many have come.
+// next upload is refused now if so many bytes can never be stored, when it begins if there
+// is no room for them in place of the file that it replaces, and is complete only when so
+// many have come.
 func (d *Driver) AllocateSpace(size int) error {
 	op := Operation{Verb: "ALLO", Path: d.Client.Path(), Started: time.Now()}
 	return d.end(op, d.allocate(int64(size)))
@@ -26,11 +27,7 @@ func (d *Driver) allocate(size int64) error {
 	if partSizeFor(size) > d.Budget.LargestPart() {
 		return buffer.ErrTooLarge
 	}
-	left, limited, err := d.quotaLeft(d.ctx)
-	if err != nil {
-		return err
-	}
-	if limited && size > left {
+	if quota := d.user.QuotaBytes; quota > 0 && size > quota {
 		return auth.ErrQuota
 	}
 	d.mu.Lock()

@@ -42,14 +42,39 @@ func TestAllocate(t *testing.T) {
 	s.mustFail(552, allo(store.MaxObjectSize+1))
 }
 
+// What ALLO announces is refused as soon as it is known what file makes room for it.
 func TestAllocateBeyondQuota(t *testing.T) {
-	s := loginWithQuota(t, 100, 0)
-	s.plant("alice/a", content(30))
-	s.mustFail(552, s.driver.AllocateSpace(71))
-	s.put("b", "x") // a refused ALLO announces nothing
-	s.must(s.driver.AllocateSpace(69))
-	s.put("c", content(69))
-	s.mustFail(552, s.driver.AllocateSpace(1))
+	s := loginWithQuota(t, 4*partSize, 0)
+	allo := func(n int) { t.Helper(); s.verb = "ALLO"; s.must(s.driver.AllocateSpace(n)) }
+	s.plant("alice/full", content(3*partSize))
+	s.mustFail(552, s.driver.AllocateSpace(4*partSize+1)) // which nothing makes room for
+	s.put("b", "x")                                       // a refused ALLO announces nothing
+
+	allo(partSize)
+	s.mustFail(552, s.storFrom("c", &endless{})) // b's byte is in the way
+	s.must(s.dele("b"))
+	allo(partSize)
+	s.put("c", content(partSize))
+	allo(1)
+	s.mustFail(552, s.stor("d", "")) // not 426: it cannot be resumed, either
+	allo(1)
+	s.mustFail(552, s.appe("c", ""))
+	s.uses(4*partSize, 2)
+
+	allo(3 * partSize) // in place of as much
+	s.put("full", content(3*partSize))
+	allo(partSize)
+	s.put("c", content(partSize))
+	allo(3 * partSize)
+	s.must(s.rest(1).stor("full", content(3 * partSize)[1:]))
+	s.holds("full", content(3*partSize))
+	allo(3*partSize + 1)
+	s.mustFail(552, s.storFrom("full", &endless{}))
+	s.uses(4*partSize, 2)
+	allo(1)
+	s.put("full", "x")
+	s.uses(partSize+1, 2)
+	s.noUploads()
 }
 
 func TestAvailableSpace(t *testing.T) {

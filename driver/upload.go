@@ -29,6 +29,7 @@ type uploading struct {
 	check   *check
 	promise int64        // bytes that ALLO announced, 0: none
 	before  int64        // bytes before the restart point, which clients count, too
+	base    int64        // bytes that are there when the client begins to send
 	charged int64        // bytes and
 	files   int64        // files booked against the quota
 	object  store.Object // what was published
@@ -122,7 +123,7 @@ func (u *uploading) resume(p upload.Partial) error {
 	if err != nil {
 		return store.Unavailable(err)
 	}
-	u.session, u.before = session, p.Size
+	u.session, u.before, u.base = session, p.Size, p.Size
 	u.check = u.startCheck(func() {})
 	u.receive(len(p.Parts) + 1)
 	return nil
@@ -146,6 +147,10 @@ func (u *uploading) openPresent(appending bool, offset int64) error {
 	}
 	if offset > present.object.Size {
 		return errBeyondEnd
+	}
+	u.base = offset
+	if err := u.keepsPromise(u.ctx, present); err != nil {
+		return err
 	}
 	u.check = &check{done: make(chan struct{}), existing: present}
 	close(u.check.done)
@@ -195,7 +200,11 @@ func partSizeFor(size int64) int64 {
 // receive makes the writer that takes what the client sends, from a part on.
 func (u *uploading) receive(firstPart int) {
 	d := u.driver
-	u.writer = buffer.NewWriter(u.parts, d.Budget, u.session, buffer.Options{
+	sink := &growth{Session: u.session, upload: u}
+	if firstPart > 1 {
+		sink.size = u.base
+	}
+	u.writer = buffer.NewWriter(u.parts, d.Budget, sink, buffer.Options{
 		PartSize: max(d.PartSize, partSizeFor(u.promise)), InFlight: d.PartsInFlight,
 		FirstPart: firstPart, MaxParts: store.MaxParts, Receiving: u.ctx,
 	})
@@ -208,6 +217,9 @@ func (u *uploading) startCheck(then func()) *check {
 	go func() { // Close waits for it
 		defer close(c.done)
 		c.existing, c.err = u.driver.checkTarget(u.ctx, u.name)
+		if c.err == nil {
+			c.err = u.keepsPromise(u.ctx, c.existing)
+		}
 		if c.err != nil {
 			u.cancel()
 			return
@@ -215,6 +227,14 @@ func (u *uploading) startCheck(then func()) *check {
 		then()
 	}()
 	return c
+}
+
+// keepsPromise checks that what ALLO announced fits into the quota.
+func (u *uploading) keepsPromise(ctx context.Context, replaced entry) error {
+	if u.promise > 0 && u.base-u.before+u.promise > u.driver.roomFor(ctx, replaced) {
+		return auth.ErrQuota
+	}
+	return nil
 }
 
 // asksForExisting tells whether it matters what file an upload replaces.
@@ -285,20 +305,24 @@ func (u *uploading) Read([]byte) (int, error) { return 0, fs.ErrPermission }
 // still there, may it be put here, and does the quota allow it?
 func (u *uploading) confirm(ctx context.Context, size int64) error {
 	d := u.driver
-	if u.promise > u.before+u.op.Bytes {
-		return errShortUpload
-	}
 	<-u.check.done
 	if u.check.err != nil {
 		return u.check.err
+	}
+	if u.promise > u.before+u.op.Bytes {
+		return errShortUpload
 	}
 	if d.Alive != nil {
 		if err := d.Alive(u.ended); err != nil {
 			return fmt.Errorf("%w: %w", errGone, err)
 		}
 	}
-	u.charged, u.files = size-u.check.existing.object.Size, 0
-	if u.check.existing.key == "" {
+	replaced, err := u.replaced(ctx, size)
+	if err != nil {
+		return err
+	}
+	u.charged, u.files = size-replaced.object.Size, 0
+	if replaced.key == "" {
 		u.files = 1
 	}
 	if err := d.charge(ctx, u.charged, u.files); err != nil {
@@ -306,6 +330,16 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 		return err
 	}
 	return nil
+}
+
+// replaced is the file that this one takes the place of. An upload in parts takes long:
+// what was there when it began may have been deleted or replaced meanwhile, and must not
+// be taken off the quota's account twice.
+func (u *uploading) replaced(ctx context.Context, size int64) (entry, error) {
+	if size < u.driver.PartSize || !u.driver.asksForExisting() {
+		return u.check.existing, nil
+	}
+	return u.driver.checkTarget(ctx, u.name)
 }
 
 // Close publishes the upload. One that broke off is kept for its owner to resume; one
