@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -37,6 +38,7 @@ type Budget struct {
 	smalls     *semaphore.Weighted
 	mediums    *semaphore.Weighted
 	parts      *semaphore.Weighted
+	pipes      atomic.Int32 // in use; see pipe
 
 	mu        sync.Mutex
 	used      int64

@@ -77,6 +77,12 @@ func NewReader(ctx context.Context, budget *Budget, source Source, body io.ReadC
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
+	return r.take(func(body io.Reader, n int64) (int, error) { return body.Read(p[:min(int64(len(p)), n)]) })
+}
+
+// take lets fill take bytes from the range that the next one comes from, of which n are
+// left. A fill that is errors.ErrUnsupported has taken nothing.
+func (r *Reader) take(fill func(body io.Reader, n int64) (int, error)) (int, error) {
 	for {
 		if r.off >= r.size {
 			return 0, io.EOF
@@ -86,8 +92,11 @@ func (r *Reader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		began := time.Now()
-		n, err := current.body.Read(p[:min(int64(len(p)), current.end-r.off)])
+		n, err := fill(current.body, current.end-r.off)
 		r.pace.store += time.Since(began)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return 0, err
+		}
 		r.received(n)
 		switch {
 		case r.off == current.end:
@@ -176,17 +185,33 @@ func (r *Reader) broke(o *openRange, err error) error {
 
 // WriteTo implements io.WriterTo: it sends the rest of the object to w.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
-	chunk, err := r.budget.chunk(r.ctx, min(r.size-r.off, copyChunk))
+	c, err := r.newCarrier(w)
 	if err != nil {
 		return 0, err
 	}
-	defer chunk.release()
+	total, err := r.carry(c, w)
+	c.release()
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return total, err
+	}
+	// Such as a body under TLS, which has to come through memory.
+	memory, err := r.budget.chunk(r.ctx, min(r.size-r.off, copyChunk))
+	if err != nil {
+		return total, err
+	}
+	defer memory.release()
+	rest, err := r.carry(memory, w)
+	return total + rest, err
+}
+
+// carry sends the rest of the object to w, a piece after another.
+func (r *Reader) carry(c carrier, w io.Writer) (int64, error) {
 	var total int64
 	for {
-		n, err := r.Read(chunk.bytes)
+		n, err := r.take(c.fill)
 		if n > 0 {
 			began := time.Now()
-			sent, writeErr := w.Write(chunk.bytes[:n])
+			sent, writeErr := c.empty(w, n)
 			r.pace.client += time.Since(began)
 			total += int64(sent)
 			if writeErr != nil {

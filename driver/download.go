@@ -75,7 +75,7 @@ func (s objectSource) Open(ctx context.Context, off, n int64) (io.ReadCloser, er
 // WriteTo implements io.WriterTo: the session hands it the data connection.
 func (t *downloading) WriteTo(w io.Writer) (int64, error) {
 	d := t.driver
-	n, err := t.reader.WriteTo(&patientWriter{ctx: t.ctx, to: w, silence: d.DataTimeout, limit: d.down})
+	n, err := t.reader.WriteTo(newPatientWriter(patientWriter{ctx: t.ctx, to: w, silence: d.DataTimeout, limit: d.down}))
 	t.op.Bytes += n
 	if err != nil {
 		return n, t.fail(brokeOff(err))

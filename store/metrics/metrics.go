@@ -149,6 +149,12 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (b *body) SpliceInto(pipe, n int) (int, error) {
+	n, err := store.SpliceInto(b.ReadCloser, pipe, n)
+	b.received.Add(float64(n))
+	return n, err
+}
+
 func (m *measured) List(ctx context.Context, prefix string, opts store.ListOptions) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		var start time.Time

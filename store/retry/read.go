@@ -37,13 +37,22 @@ type body struct {
 }
 
 func (b *body) Read(p []byte) (int, error) {
+	return b.take(func() (int, error) { return b.rc.Read(p) })
+}
+
+func (b *body) SpliceInto(pipe, n int) (int, error) {
+	return b.take(func() (int, error) { return store.SpliceInto(b.rc, pipe, n) })
+}
+
+// take reads from what rc is now.
+func (b *body) take(read func() (int, error)) (int, error) {
 	for {
 		if b.broken != nil {
 			if err := b.resume(); err != nil {
 				return 0, err
 			}
 		}
-		n, err := b.rc.Read(p)
+		n, err := read()
 		b.pos += int64(n)
 		if n > 0 {
 			b.progress()

@@ -102,7 +102,8 @@ func TestErrorTable(t *testing.T) {
 		{400, "RequestTimeout", store.ErrUnavailable},
 		{400, "BadDigest", store.ErrUnavailable},
 		{412, "PreconditionFailed", store.ErrChanged},
-		{400, "InvalidPart", nil},
+		{400, "InvalidPart", store.ErrPartLost},
+		{400, "InvalidPartOrder", store.ErrPartLost},
 		{400, "EntityTooSmall", nil},
 		{400, "InvalidRequest", nil},
 		{501, "NotImplemented", nil},
@@ -166,6 +167,7 @@ func TestAway(t *testing.T) {
 func TestErrorAfterOK(t *testing.T) {
 	for code, want := range map[string]error{
 		"InternalError": store.ErrUnavailable, "SlowDown": store.ErrUnavailable, "NoSuchKey": store.ErrNotExist,
+		"NoSuchUpload": store.ErrNotExist, "InvalidPart": store.ErrPartLost,
 	} {
 		s := scripted(t, func(*http.Request) (*http.Response, error) { return answer(http.StatusOK, errorBody(code)), nil })
 		all := requests(t.Context(), s)

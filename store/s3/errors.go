@@ -9,6 +9,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/internal/wire"
 )
 
 // translate tells in the contract's words why a request failed. ctx is the caller's: if it
@@ -21,6 +22,9 @@ func translate(ctx context.Context, op string, err error) error {
 		return fmt.Errorf("%s: %w", op, ended)
 	}
 	if body, ok := errors.AsType[*bodyError](err); ok {
+		return fmt.Errorf("%s: %w", op, body)
+	}
+	if body, ok := errors.AsType[*wire.BodyError](err); ok {
 		return fmt.Errorf("%s: %w", op, body)
 	}
 	kind := kindOf(err)
@@ -51,6 +55,8 @@ func kindOfCode(code string) (kind error, known bool) {
 		return store.ErrNotExist, true
 	case "NoSuchBucket":
 		return store.ErrNoBucket, true
+	case "InvalidPart", "InvalidPartOrder":
+		return store.ErrPartLost, true
 	case "PreconditionFailed":
 		return store.ErrChanged, true
 	case "BucketAlreadyExists", "BucketAlreadyOwnedByYou",

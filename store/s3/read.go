@@ -135,15 +135,32 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.stall.moved()
 	n, err := b.rc.Read(p[:min(int64(len(p)), b.left)])
+	return n, b.received(n, err)
+}
+
+// SpliceInto implements store.Splicer, with the same patience.
+func (b *body) SpliceInto(pipe, n int) (int, error) {
+	if b.left <= 0 {
+		return 0, io.EOF
+	}
+	b.stall.moved()
+	n, err := store.SpliceInto(b.rc, pipe, int(min(int64(n), b.left)))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return 0, err
+	}
+	return n, b.received(n, err)
+}
+
+func (b *body) received(n int, err error) error {
 	b.stall.pause()
 	b.left -= int64(n)
 	switch {
 	case err == nil || err == io.EOF && b.left == 0:
-		return n, err
+		return err
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
-	return n, translate(b.caller, "read object", cause(b.request, err))
+	return translate(b.caller, "read object", cause(b.request, err))
 }
 
 // Close ends the request. A body that was not read to its end costs the connection.

@@ -54,7 +54,7 @@ type Client struct {
 	opts      Options // with the defaults filled in
 	host      string
 	secure    bool
-	transport *http.Transport
+	transport transport
 	wrapped   http.RoundTripper
 	core      *minio.Core
 }
@@ -77,7 +77,7 @@ func New(opts Options) (*Client, error) {
 	opts.CopyThreshold = cmp.Or(opts.CopyThreshold, store.MaxPutSize)
 	opts.CopyPartSize = cmp.Or(opts.CopyPartSize, defaultCopyPartSize)
 
-	c := &Client{opts: opts, host: u.Host, secure: u.Scheme == "https", transport: newTransport()}
+	c := &Client{opts: opts, host: u.Host, secure: u.Scheme == "https", transport: newTransport(u)}
 	c.wrapped = c.transport
 	if opts.Transport != nil {
 		c.wrapped = opts.Transport(c.transport)

@@ -6,24 +6,35 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
+
+	"github.com/spdscheme/spdserver/store/internal/wire"
 )
 
-// newTransport returns a transport for many parallel requests to one host. It speaks
-// HTTP/1.1, where each transfer has a connection, and its window, to itself.
-func newTransport() *http.Transport {
+// transport carries requests, each on a connection, with a window, of its own.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+// newTransport returns a transport to a host. It speaks HTTP/1.1. What has to go through a
+// proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) goes by net/http, which knows how.
+func newTransport(host *url.URL) transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	dialer.SetMultipathTCP(false)
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: host}); proxy == nil && err == nil {
+		return &wire.Transport{DialContext: dialer.DialContext, TLS: &tls.Config{MinVersion: tls.VersionTLS12}}
+	}
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialFast(dialer),
+		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       time.Minute,
 		MaxIdleConns:          512,
 		MaxIdleConnsPerHost:   256,
-		WriteBufferSize:       8 << 10, // headers; bodies do not pass it, see fastbody.go
-		ReadBufferSize:        16 << 10,
 		DisableCompression:    true, // objects come as they are stored
 		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}

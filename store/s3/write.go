@@ -44,26 +44,6 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReadSeeker, size i
 	return store.Object{Key: key, Size: size, ETag: unquote(info.ETag)}, nil
 }
 
-// payload is a body on its way out. It hides the body's other methods, above all Close,
-// from minio-go, and tells the stall that bytes move.
-type payload struct {
-	body  io.ReadSeeker
-	stall *stall
-}
-
-func (p *payload) Read(buf []byte) (int, error) {
-	p.stall.moved()
-	n, err := p.body.Read(buf)
-	if err != nil && err != io.EOF {
-		err = &bodyError{err}
-	}
-	return n, err
-}
-
-func (p *payload) Seek(off int64, whence int) (int64, error) {
-	return p.body.Seek(off, whence)
-}
-
 // Copy copies an object inside the store (S3 CopyObject); one that is larger than
 // CopyThreshold in parts, with several requests.
 func (b *bucket) Copy(ctx context.Context, dst string, src store.Object) (store.Object, error) {

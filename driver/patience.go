@@ -1,0 +1,166 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
+
+	"github.com/spdscheme/spdserver/buffer"
+)
+
+// readDeadliner and writeDeadliner are connections that can be told to give up.
+type readDeadliner interface{ SetReadDeadline(time.Time) error }
+type writeDeadliner interface{ SetWriteDeadline(time.Time) error }
+
+// patientReader reads from a data connection that must not be silent for too long, at
+// the rate the user may have.
+type patientReader struct {
+	ctx     context.Context
+	from    io.Reader
+	silence time.Duration
+	limit   *rate.Limiter
+}
+
+func (r *patientReader) Read(p []byte) (int, error) {
+	if conn, ok := r.from.(readDeadliner); ok && r.silence > 0 {
+		if err := conn.SetReadDeadline(time.Now().Add(r.silence)); err != nil {
+			return 0, err
+		}
+	}
+	p = p[:min(len(p), burst(r.limit, len(p)))]
+	n, err := r.from.Read(p)
+	if waitErr := wait(r.ctx, r.limit, n); waitErr != nil {
+		return n, waitErr
+	}
+	if err == io.EOF && cutShort(r.from) {
+		return n, fmt.Errorf("%w: TLS connection ended without close_notify", errTransfer)
+	}
+	return n, connError(err)
+}
+
+// cutShort tells whether a TLS connection ended without close_notify. crypto/tls reports
+// that as io.EOF; the connection below knows better, if it is the server's own.
+func cutShort(r io.Reader) bool {
+	secure, ok := r.(interface{ NetConn() net.Conn })
+	if !ok {
+		return false
+	}
+	below, ok := secure.NetConn().(interface{ Ended() bool })
+	return ok && below.Ended()
+}
+
+// patientWriter writes to a data connection under the same terms.
+type patientWriter struct {
+	ctx     context.Context
+	to      io.Writer
+	silence time.Duration
+	limit   *rate.Limiter
+}
+
+// newPatientWriter returns a patientWriter, which is a spliceWriter if it can be.
+func newPatientWriter(w patientWriter) io.Writer {
+	if tcp, ok := w.to.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			return &spliceWriter{&w, raw}
+		}
+	}
+	return &w
+}
+
+func (w *patientWriter) Write(p []byte) (int, error) {
+	return w.inPieces(len(p), func(from, n int) (int, error) { return w.to.Write(p[from : from+n]) })
+}
+
+// spliceWriter is a patientWriter on a plain TCP connection, which takes bytes from pipes too.
+type spliceWriter struct {
+	*patientWriter
+	conn syscall.RawConn
+}
+
+var _ buffer.PipeReader = (*spliceWriter)(nil)
+
+// SpliceFrom implements buffer.PipeReader.
+func (w *spliceWriter) SpliceFrom(pipe, n int) (int, error) {
+	return w.inPieces(n, func(_, n int) (int, error) { return spliceTo(w.conn, pipe, n) })
+}
+
+// spliceTo moves up to n bytes from a pipe to a connection, without copying them.
+func spliceTo(conn syscall.RawConn, pipe, n int) (int, error) {
+	var moved int64
+	var spliceErr error
+	err := conn.Write(func(fd uintptr) bool {
+		for {
+			moved, spliceErr = unix.Splice(pipe, nil, int(fd), nil, n, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+			if !errors.Is(spliceErr, unix.EINTR) {
+				return !errors.Is(spliceErr, unix.EAGAIN) // or wait until the client has read more
+			}
+		}
+	})
+	return int(max(moved, 0)), cmp.Or(err, spliceErr)
+}
+
+// inPieces writes n bytes, as many at a time as the rate allows. write is told where the
+// next piece begins and how long it may be.
+func (w *patientWriter) inPieces(n int, write func(from, n int) (int, error)) (int, error) {
+	total := 0
+	for total < n {
+		piece := burst(w.limit, n-total)
+		if err := wait(w.ctx, w.limit, piece); err != nil {
+			return total, err
+		}
+		if conn, ok := w.to.(writeDeadliner); ok && w.silence > 0 {
+			if err := conn.SetWriteDeadline(time.Now().Add(w.silence)); err != nil {
+				return total, err
+			}
+		}
+		moved, err := write(total, piece)
+		total += moved
+		if err != nil {
+			return total, connError(err)
+		}
+	}
+	return total, nil
+}
+
+// connError marks an error as the data connection's, not the store's. The end of the data
+// is none, and silence has a reply of its own.
+func connError(err error) error {
+	if err == nil || err == io.EOF || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errTransfer, err)
+}
+
+// minBurst lets a slow limit still move whole packets.
+const minBurst = 16 << 10
+
+func newLimiter(bytesPerSecond int64) *rate.Limiter {
+	if bytesPerSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(max(bytesPerSecond/4, minBurst)))
+}
+
+// burst is how many of n bytes may be moved in one piece.
+func burst(l *rate.Limiter, n int) int {
+	if l == nil {
+		return n
+	}
+	return min(n, l.Burst())
+}
+
+func wait(ctx context.Context, l *rate.Limiter, n int) error {
+	if l == nil || n == 0 {
+		return nil
+	}
+	return l.WaitN(ctx, n)
+}

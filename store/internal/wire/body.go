@@ -1,0 +1,155 @@
+package wire
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/spdscheme/spdserver/store"
+)
+
+// body is what follows an answer's headers.
+type body struct {
+	ctx  context.Context // the request's
+	conn *conn
+	from io.Reader
+	left int64 // bytes; -1: from tells the end
+	stop func() bool
+	keep bool // the connection can carry another request afterwards
+	end  error
+}
+
+var (
+	_ io.ReadCloser = (*body)(nil)
+	_ store.Splicer = (*body)(nil)
+)
+
+// Read implements io.Reader. Fewer bytes than were promised are io.ErrUnexpectedEOF.
+func (b *body) Read(p []byte) (int, error) {
+	if b.end != nil {
+		return 0, b.end
+	}
+	if b.left >= 0 {
+		p = p[:min(int64(len(p)), b.left)]
+	}
+	n, err := b.from.Read(p)
+	return n, b.received(n, err)
+}
+
+// SpliceInto implements store.Splicer, but for bodies under TLS or in chunks.
+func (b *body) SpliceInto(pipe, n int) (int, error) {
+	if b.end != nil {
+		return 0, b.end
+	}
+	if b.left < 0 || b.conn.tcp == nil || b.conn.Conn != b.conn.tcp {
+		return 0, errors.ErrUnsupported
+	}
+	n = int(min(int64(n), b.left))
+	var err error
+	if b.conn.in.Buffered() > 0 { // came with the headers
+		n, err = b.copyInto(pipe, n)
+	} else {
+		n, err = b.spliceInto(pipe, n)
+	}
+	return n, b.received(n, err)
+}
+
+func (b *body) copyInto(pipe, n int) (int, error) {
+	p, _ := b.conn.in.Peek(min(n, b.conn.in.Buffered())) // they are there
+	n, err := unix.Write(pipe, p)
+	n = max(n, 0)
+	_, _ = b.conn.in.Discard(n) // they are there
+	return n, err
+}
+
+func (b *body) spliceInto(pipe, n int) (int, error) {
+	raw, err := b.conn.tcp.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if err := b.conn.gather(raw, b.left); err != nil {
+		return 0, err
+	}
+	var moved int64
+	var spliceErr error
+	err = raw.Read(func(fd uintptr) bool {
+		for {
+			moved, spliceErr = unix.Splice(int(fd), nil, pipe, nil, n, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+			if !errors.Is(spliceErr, unix.EINTR) {
+				return !errors.Is(spliceErr, unix.EAGAIN) // or wait until more has come
+			}
+		}
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case spliceErr != nil:
+		return 0, spliceErr
+	case moved == 0:
+		return 0, io.EOF
+	}
+	return int(moved), nil
+}
+
+// gatherSize is how many bytes wait in a connection, at best, before they are spliced.
+const gatherSize = 512 << 10
+
+// gather makes the kernel wake us for large pieces only, as long as left bytes are so many
+// that the last of them do not wait in vain (SO_RCVLOWAT in socket(7)).
+func (c *conn) gather(raw syscall.RawConn, left int64) error {
+	least := 1
+	if left > 2*gatherSize {
+		least = gatherSize
+	}
+	if least == c.least {
+		return nil
+	}
+	c.least = least
+	var setErr error
+	err := raw.Control(func(fd uintptr) {
+		setErr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, least)
+	})
+	return cmp.Or(err, os.NewSyscallError("setsockopt", setErr))
+}
+
+// received counts n bytes, and gives the connection back behind the last one.
+func (b *body) received(n int, err error) error {
+	if b.left >= 0 {
+		b.left -= int64(n)
+	}
+	switch {
+	case b.left == 0, b.left < 0 && err == io.EOF:
+		b.end = io.EOF
+		b.conn.done(b.stop, b.keep)
+		b.conn = nil
+		if n > 0 {
+			return nil
+		}
+	case err == io.EOF:
+		b.end = io.ErrUnexpectedEOF
+	case err != nil && b.ctx.Err() != nil:
+		b.end = context.Cause(b.ctx)
+	default:
+		return err
+	}
+	return b.end
+}
+
+// Close ends the request. A body that was not read to its end costs the connection.
+func (b *body) Close() error {
+	if b.conn == nil {
+		return nil
+	}
+	b.stop()
+	c := b.conn
+	b.conn, b.end = nil, errClosed
+	_ = c.Close() // what is still to come is not wanted
+	return nil
+}
+
+var errClosed = errors.New("body is closed")

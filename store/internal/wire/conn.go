@@ -1,0 +1,190 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// bufferSize holds a request's headers, with a small body behind them, or an answer's
+// headers, in bytes.
+const bufferSize = 4 << 10
+
+// conn is a connection that carries one request at a time.
+type conn struct {
+	net.Conn
+	tcp       *net.TCPConn // below TLS, too
+	transport *Transport
+	endpoint  endpoint
+	in        *bufio.Reader
+	out       *bufio.Writer
+	least     int // bytes that wake a reader; see gather
+	idleSince time.Time
+}
+
+// usable tells whether an idle connection is still open. The store has nothing to say
+// before it is asked: whatever has come is the connection's end.
+func (c *conn) usable() bool {
+	if c.tcp == nil {
+		return true
+	}
+	raw, err := c.tcp.SyscallConn()
+	if err != nil {
+		return false
+	}
+	silent := false
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		silent = errors.Is(err, unix.EAGAIN)
+	})
+	return err == nil && silent
+}
+
+// roundTrip sends a request and reads the answer's headers.
+func (c *conn) roundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) }) // wakes whoever reads or writes
+	resp, err := c.exchange(req)
+	if err != nil {
+		stop()
+		_ = c.Close() // broken
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, err
+	}
+	keep := !resp.Close && resp.ProtoAtLeast(1, 1)
+	switch {
+	case resp.Body == http.NoBody || resp.ContentLength == 0:
+		resp.Body = http.NoBody
+		c.done(stop, keep)
+	case resp.ContentLength > 0:
+		resp.Body = &body{ctx: ctx, conn: c, from: c.in, left: resp.ContentLength, stop: stop, keep: keep}
+	default: // chunked, or up to the connection's end
+		resp.Body = &body{ctx: ctx, conn: c, from: resp.Body, left: -1, stop: stop, keep: keep && len(resp.TransferEncoding) > 0}
+	}
+	return resp, nil
+}
+
+// done gives the connection back after an answer.
+func (c *conn) done(stop func() bool, keep bool) {
+	if stop() && keep && c.in.Buffered() == 0 { // else its deadline may have passed
+		c.transport.keep(c)
+		return
+	}
+	_ = c.Close() // read to the end
+}
+
+// exchange sends a request and reads the answer's headers. A store that answers before it
+// has the whole body, and hangs up, has still said why.
+func (c *conn) exchange(req *http.Request) (*http.Response, error) {
+	sendErr := c.send(req)
+	if bodyErr, ok := errors.AsType[*BodyError](sendErr); ok {
+		return nil, bodyErr
+	}
+	for {
+		resp, err := http.ReadResponse(c.in, req)
+		switch {
+		case sendErr != nil && (err != nil || resp.StatusCode < http.StatusBadRequest):
+			return nil, fmt.Errorf("send request: %w", sendErr)
+		case err == io.EOF:
+			return nil, io.ErrUnexpectedEOF
+		case err != nil:
+			return nil, fmt.Errorf("read answer: %w", err)
+		case resp.StatusCode == http.StatusSwitchingProtocols:
+			return nil, errors.New("the store switches protocols")
+		case resp.StatusCode < http.StatusOK: // "100 Continue" and the like
+			continue
+		}
+		resp.Close = resp.Close || sendErr != nil
+		return resp, nil
+	}
+}
+
+// BodyError is a fault of a request's body, not of the connection.
+type BodyError struct{ Err error }
+
+func (e *BodyError) Error() string { return "request body: " + e.Err.Error() }
+func (e *BodyError) Unwrap() error { return e.Err }
+
+// send writes a request (RFC 9112, section 3).
+func (c *conn) send(req *http.Request) error {
+	host := req.Host
+	if host == "" {
+		host = req.URL.Host
+	}
+	fmt.Fprintf(c.out, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, req.URL.RequestURI(), host)
+	if req.ContentLength > 0 || req.Method == http.MethodPut || req.Method == http.MethodPost {
+		fmt.Fprintf(c.out, "Content-Length: %d\r\n", req.ContentLength)
+	}
+	if err := req.Header.WriteSubset(c.out, ownHeaders()); err != nil {
+		return err
+	}
+	if _, err := c.out.WriteString("\r\n"); err != nil {
+		return err
+	}
+	if req.ContentLength > 0 {
+		if err := c.sendBody(req.Body, req.ContentLength); err != nil {
+			return err
+		}
+	}
+	return c.out.Flush()
+}
+
+// ownHeaders are those that send writes itself, or does not use.
+func ownHeaders() map[string]bool {
+	return map[string]bool{"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true, "Connection": true, "Expect": true}
+}
+
+// sendBody writes size bytes: a few behind the headers, in the same packet.
+func (c *conn) sendBody(from io.Reader, size int64) error {
+	to := &counter{to: c.out, left: size}
+	if size > int64(c.out.Available()) {
+		if err := c.out.Flush(); err != nil {
+			return err
+		}
+		to.to = c.Conn
+	}
+	var err error
+	if w, ok := from.(io.WriterTo); ok {
+		_, err = w.WriteTo(to)
+	} else {
+		_, err = io.Copy(to, struct{ io.Reader }{from})
+	}
+	switch {
+	case to.err != nil:
+		return to.err
+	case err != nil:
+		return &BodyError{err}
+	case to.left > 0:
+		return &BodyError{fmt.Errorf("%d bytes are missing", to.left)}
+	}
+	return nil
+}
+
+// counter lets no more through than was promised, and tells its own errors from the body's.
+type counter struct {
+	to   io.Writer
+	left int64
+	err  error
+}
+
+var errTooLong = errors.New("longer than was said")
+
+func (w *counter) Write(p []byte) (int, error) {
+	if int64(len(p)) > w.left {
+		return 0, errTooLong
+	}
+	n, err := w.to.Write(p)
+	w.left -= int64(n)
+	w.err = err
+	return n, err
+}
