@@ -248,52 +248,73 @@ func TestBaseChangesMeanwhile(t *testing.T) {
 	}
 }
 
-// What the store has lost, in whole or in part, cannot be published: the client has to
-// send the file again.
+// What the store has lost, in whole or in part, cannot be published: the client is told to
+// send the file again, and nothing shows bytes that are not there.
 func TestPartsLostByTheStore(t *testing.T) {
 	const part = store.MinPartSize
-	data := content(3 * part)
-	lose := func(s *session) {
+	data := content(2 * part)
+	lose := func(s *session) error {
 		uploads, err := s.bucket.Uploads(t.Context(), "")
 		s.must(err)
 		for _, u := range uploads {
 			s.must(s.bucket.Abort(t.Context(), u.Key, u.ID))
 		}
+		return nil
 	}
-	replace := func(s *session) {
+	replace := func(s *session) error {
 		uploads, err := s.bucket.Uploads(t.Context(), "")
 		s.must(err)
 		for _, u := range uploads {
 			_, err := s.bucket.PutPart(t.Context(), u.Key, u.ID, 1, bytes.NewReader(make([]byte, part)), part)
 			s.must(err)
 		}
+		return nil
+	}
+	invalid := func(*session) error { return store.ErrPartLost } // as S3 says it
+	uploads := map[string]func(*session) error{
+		"STOR": func(s *session) error { return s.stor("file", data) },
+		"REST": func(s *session) error { s.breakOff("file", 1); return s.rest(part).stor("file", data[part:]) },
+		"APPE": func(s *session) error { s.breakOff("file", 1); return s.appe("file", data[part:]) },
 	}
 	for name, test := range map[string]struct {
 		op     string // before which it happens
 		number int
-		fault  func(*session)
+		fault  func(*session) error
 	}{
-		"before a part":          {"PutPart", 3, lose},
-		"before the end":         {"Complete", 0, lose},
-		"a part, before the end": {"Complete", 0, replace},
+		"the upload, before a part":  {"PutPart", 2, lose},
+		"the upload, before the end": {"Complete", 0, lose},
+		"a part, before the end":     {"Complete", 0, replace},
+		"a part, as the store says":  {"Complete", 0, invalid},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := withS3Parts(t)
-			s.plant("alice/file", "old")
-			before := s.objects()
-			s.breakOff("file", 1)
-			s.faults.Before = func(_ context.Context, c storetest.Call) error {
-				if c.Op == test.op && c.Part == test.number {
-					test.fault(s)
+		for verb, send := range uploads {
+			t.Run(name+", "+verb, func(t *testing.T) {
+				s := withS3Parts(t)
+				if verb != "APPE" {
+					s.plant("alice/file", "old")
 				}
-				return nil
-			}
-			s.mustFail(451, s.rest(part).stor("file", data[part:]))
-			s.faults.Before = nil
-			s.unchanged(before)
-			s.put("file", data)
-			s.holds("file", data)
-		})
+				before := s.objects()
+				s.faults.Before = func(_ context.Context, c storetest.Call) error {
+					if c.Op == test.op && c.Part == test.number {
+						return test.fault(s)
+					}
+					return nil
+				}
+				err := send(s)
+				s.mustFail(451, err)
+				if err != nil && !strings.Contains(err.Error(), "upload it again") {
+					t.Errorf("%v does not say what to do", err)
+				}
+				s.faults.Before = nil
+				s.unchanged(before)
+				if size, err := s.size("file"); verb == "APPE" {
+					s.mustFail(550, err)
+				} else if err != nil || size != int64(len("old")) {
+					t.Errorf("SIZE %d, %v", size, err)
+				}
+				s.put("file", data)
+				s.holds("file", data)
+			})
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ func replyCodes() map[error]struct{ code, storing int } {
 		errNotThere:              same(554),
 		upload.ErrTaken:          same(426),
 		upload.ErrLost:           same(451),
+		store.ErrPartLost:        same(451),
 		auth.ErrQuota:            same(552),
 		store.ErrTooLarge:        same(552),
 		buffer.ErrTooLarge:       same(552),

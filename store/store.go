@@ -28,6 +28,9 @@ var (
 	ErrExist = fs.ErrExist
 	// ErrChanged: the object is no longer the one that IfMatch named.
 	ErrChanged = errors.New("object has changed")
+	// ErrPartLost: a part that Complete names is not stored, or is another. The upload can
+	// be completed without it, or aborted.
+	ErrPartLost = errors.New("part lost by the store")
 	// ErrTooLarge: the object or part is larger than the store accepts.
 	ErrTooLarge = errors.New("object too large for the store")
 	// ErrFull: the store has no room left, or its quota is used up.
@@ -153,7 +156,7 @@ type Multiparter interface {
 
 	// Complete makes the object from exactly these parts, in ascending order, atomically
 	// (S3 CompleteMultipartUpload). The returned Object may lack ModTime, and on some
-	// stores ETag.
+	// stores ETag. Upload gone: ErrNotExist; a part gone or replaced: ErrPartLost.
 	Complete(ctx context.Context, key, id string, parts []Part) (Object, error)
 
 	// Abort throws an upload and its parts away (S3 AbortMultipartUpload). Gone: no error.

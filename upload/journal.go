@@ -9,7 +9,7 @@ import (
 var (
 	// ErrTaken: another session has taken the upload over, or thrown it away.
 	ErrTaken = errors.New("upload taken over by another session")
-	// ErrLost: the store does not know the upload any more.
+	// ErrLost: the store does not have the upload any more, or not all of its parts.
 	ErrLost = errors.New("upload lost by the store")
 )
 

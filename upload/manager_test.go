@@ -3,6 +3,7 @@ package upload_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/storetest"
 	"github.com/spdscheme/spdserver/upload"
 )
 
@@ -243,6 +245,39 @@ func TestRenewGoesOn(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
+}
+
+// A part that the store has lost, or that is another now, cannot be waited for: the upload
+// is over.
+func TestPartLostByTheStore(t *testing.T) {
+	for name, lose := range map[string]func(*rig){
+		"as the store says": func(r *rig) {
+			r.files.Before = func(_ context.Context, c storetest.Call) error {
+				if c.Op == "Complete" {
+					return fmt.Errorf("the specified part could not be found: %w", store.ErrPartLost)
+				}
+				return nil
+			}
+		},
+		"replaced": func(r *rig) {
+			record := r.record()
+			_, err := r.files.PutPart(t.Context(), record.Key, record.ID, 1, bytesOf(partSize), partSize)
+			r.must(err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			s := r.node.Create(r.target())
+			r.put(s, 1, partSize)
+			r.put(s, 2, 5)
+			lose(r)
+			_, err := s.Complete(t.Context())
+			r.fails(err, upload.ErrLost)
+			s.Abort(t.Context())
+			r.left(0, 0)
+			r.holds(nil)
+		})
+	}
 }
 
 // An upload that the store has lost is no missing file.

@@ -214,9 +214,10 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	return object, nil
 }
 
-// lost tells an upload that is gone from a file that does not exist.
+// lost tells an upload that is gone, or has lost a part, from a file that does not exist.
+// It can never be completed.
 func lost(err error) error {
-	if errors.Is(err, store.ErrNotExist) {
+	if errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrPartLost) {
 		return fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	return err

@@ -150,7 +150,7 @@ func (u *upload) join(parts []store.Part, minSize int64) (data []byte, etag stri
 	for i, want := range parts {
 		got, ok := u.parts[want.Number]
 		if !ok || got.ETag != want.ETag {
-			return nil, "", fmt.Errorf("part %d is not stored, or is another", want.Number)
+			return nil, "", fmt.Errorf("part %d: %w", want.Number, store.ErrPartLost)
 		}
 		if i > 0 && want.Number <= parts[i-1].Number {
 			return nil, "", fmt.Errorf("part %d is out of order", want.Number)

@@ -109,11 +109,14 @@ func testMultipartErrors(f *fixture) {
 	wrong := store.Part{Number: 2, Size: p2.Size, ETag: p1.ETag}
 	absent := store.Part{Number: 4, Size: 1, ETag: p1.ETag}
 	for what, parts := range map[string][]store.Part{
-		"descending": {p2, p1}, "twice the same": {p1, p1}, "wrong ETag": {p1, wrong}, "absent": {p1, absent}, "none": {},
-		"a small part in the middle": {p1, p2, small},
+		"descending": {p2, p1}, "twice the same": {p1, p1}, "none": {}, "a small part in the middle": {p1, p2, small},
 	} {
 		_, err := f.Complete(f.ctx, "a", id, parts)
 		f.wantOther(err, "Complete with parts "+what)
+	}
+	for _, lost := range []store.Part{wrong, absent} {
+		_, err := f.Complete(f.ctx, "a", id, []store.Part{p1, lost})
+		f.want(store.ErrPartLost, err, "Complete with a part that is not stored")
 	}
 	for _, n := range []int{0, -1, store.MaxParts + 1} {
 		_, err := f.PutPart(f.ctx, "a", id, n, strings.NewReader("x"), 1)

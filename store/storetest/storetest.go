@@ -158,7 +158,7 @@ func (f *fixture) wantOther(err error, what string) {
 		f.Errorf("%s: no error", what)
 	}
 	for _, kind := range []error{
-		store.ErrNotExist, store.ErrExist, store.ErrChanged, store.ErrTooLarge, store.ErrFull, store.ErrBadName,
+		store.ErrNotExist, store.ErrExist, store.ErrChanged, store.ErrPartLost, store.ErrTooLarge, store.ErrFull, store.ErrBadName,
 		store.ErrDenied, store.ErrNoBucket, store.ErrUnavailable,
 	} {
 		if errors.Is(err, kind) {
