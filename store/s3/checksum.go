@@ -7,6 +7,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"net/http"
 )
 
 // Checksum is how the store can tell that a body arrived undamaged.
@@ -34,6 +35,18 @@ type sum struct{ md5, crc32c string }
 // crcHeader is the header of a sum.crc32c (S3 API Reference, PutObject, UploadPart).
 const crcHeader = "x-amz-checksum-crc32c"
 
+// header returns headers with the checksum.
+func (s sum) header() http.Header {
+	h := make(http.Header, 8)
+	if s.md5 != "" {
+		h.Set("Content-Md5", s.md5)
+	}
+	if s.crc32c != "" {
+		h.Set(crcHeader, s.crc32c)
+	}
+	return h
+}
+
 // prepare rewinds a body, insists that it is size bytes long, and sums it up.
 func prepare(body io.ReadSeeker, size int64, kind Checksum) (sum, error) {
 	length, err := body.Seek(0, io.SeekEnd)
@@ -57,8 +70,12 @@ func prepare(body io.ReadSeeker, size int64, kind Checksum) (sum, error) {
 	return sum{}, nil
 }
 
-func encode(h hash.Hash, body io.Reader) (string, error) {
+// encode sums a body up and rewinds it.
+func encode(h hash.Hash, body io.ReadSeeker) (string, error) {
 	if _, err := io.Copy(h, body); err != nil {
+		return "", &bodyError{err}
+	}
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return "", &bodyError{err}
 	}
 	return base64.StdEncoding.EncodeToString(h.Sum(nil)), nil

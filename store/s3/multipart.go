@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
@@ -36,18 +37,18 @@ func (b *bucket) PutPart(ctx context.Context, key, id string, n int, body io.Rea
 	if err != nil {
 		return store.Part{}, fmt.Errorf("put part %d: %w", n, err)
 	}
-	opts := minio.PutObjectPartOptions{Md5Base64: sum.md5, DisableContentSha256: true}
-	if sum.crc32c != "" {
-		opts.CustomHeader = http.Header{}
-		opts.CustomHeader.Set(crcHeader, sum.crc32c)
-	}
 	rctx, stall := b.watch(ctx)
 	defer stall.end()
-	p, err := b.core.PutObjectPart(rctx, b.name, key, id, n, &payload{body, stall}, size, opts)
+	etag, err := b.put(rctx, request{key: key, query: partQuery(id, n), header: sum.header(), body: &payload{body, stall}, size: size})
 	if err != nil {
 		return store.Part{}, translate(ctx, fmt.Sprintf("put part %d", n), cause(rctx, err))
 	}
-	return store.Part{Number: n, Size: size, ETag: unquote(p.ETag)}, nil
+	return store.Part{Number: n, Size: size, ETag: etag}, nil
+}
+
+// partQuery names a part of an upload.
+func partQuery(id string, n int) string {
+	return fmt.Sprintf("partNumber=%d&uploadId=%s", n, strings.ReplaceAll(url.QueryEscape(id), "+", "%20"))
 }
 
 // partChecksum is the checksum of parts; see the constants.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -75,28 +76,34 @@ func (b *bucket) openEmpty(ctx context.Context, key, ifMatch string) (io.ReadClo
 }
 
 func (b *bucket) get(ctx context.Context, key string, off, n int64, ifMatch string) (io.ReadCloser, store.Object, error) {
-	var opts minio.GetObjectOptions
+	header := make(http.Header, 8)
 	if ifMatch != "" {
-		opts.Set("If-Match", quote(ifMatch))
+		header.Set("If-Match", quote(ifMatch))
 	}
 	if off > 0 || n > 0 {
-		opts.Set("Range", rangeOf(off, n))
+		header.Set("Range", rangeOf(off, n))
 	}
-	rc, info, header, err := b.core.GetObject(ctx, b.name, key, opts)
+	resp, err := b.do(ctx, request{method: http.MethodGet, key: key, header: header})
 	if err != nil {
 		return nil, store.Object{}, err
 	}
-	o := objectOf(key, info)
-	if answer := header.Get("Content-Range"); answer != "" {
+	o := store.Object{Key: key, Size: resp.ContentLength, ETag: unquote(resp.Header.Get("Etag"))}
+	o.ModTime, err = http.ParseTime(resp.Header.Get("Last-Modified"))
+	switch answer := resp.Header.Get("Content-Range"); {
+	case err != nil: // some proxy's page
+		err = fmt.Errorf("this is not an object: %w", err)
+	case answer != "":
 		o.Size, err = sizeOf(answer, off)
-	} else if off > 0 {
+	case off > 0:
 		err = errors.New("the store ignores the range")
+	case o.Size < 0:
+		err = errors.New("the store does not tell the size")
 	}
 	if err != nil {
-		_ = rc.Close() // not read
+		_ = resp.Body.Close() // not read
 		return nil, store.Object{}, err
 	}
-	return rc, o, nil
+	return resp.Body, o, nil
 }
 
 // rangeOf asks for [off, off+n), or to the end if n < 0 (RFC 9110, section 14.1.2).

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -57,6 +58,7 @@ type Client struct {
 	transport transport
 	wrapped   http.RoundTripper
 	core      *minio.Core
+	signing   *signing
 }
 
 // New returns a client. It makes no request. Close it after use.
@@ -77,7 +79,8 @@ func New(opts Options) (*Client, error) {
 	opts.CopyThreshold = cmp.Or(opts.CopyThreshold, store.MaxPutSize)
 	opts.CopyPartSize = cmp.Or(opts.CopyPartSize, defaultCopyPartSize)
 
-	c := &Client{opts: opts, host: u.Host, secure: u.Scheme == "https", transport: newTransport(u)}
+	c := &Client{opts: opts, host: u.Host, secure: u.Scheme == "https", transport: newTransport(u),
+		signing: &signing{accessKey: opts.AccessKey, secretKey: opts.SecretKey, region: opts.Region}}
 	c.wrapped = c.transport
 	if opts.Transport != nil {
 		c.wrapped = opts.Transport(c.transport)
@@ -112,7 +115,9 @@ func (c *Client) Close() {
 
 // Bucket returns the Store of a bucket. It makes no request.
 func (c *Client) Bucket(name string) store.Store {
-	return &bucket{Client: c, name: name}
+	b := &bucket{Client: c, name: name}
+	b.address = sync.OnceValues(b.home)
+	return b
 }
 
 // MakeBucket makes a bucket. It is no error if it exists and can be used.
@@ -134,7 +139,8 @@ func (c *Client) makeBucket(ctx context.Context, name string) error {
 // bucket is the Store.
 type bucket struct {
 	*Client
-	name string
+	name    string
+	address func() (*url.URL, error) // see home
 }
 
 var _ store.Store = (*bucket)(nil)

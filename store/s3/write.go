@@ -1,10 +1,12 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
@@ -25,23 +27,33 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReadSeeker, size i
 	if err != nil {
 		return store.Object{}, fmt.Errorf("put object: %w", err)
 	}
-	put := minio.PutObjectOptions{ContentType: opts.ContentType, DisableContentSha256: true}
-	if sum.crc32c != "" {
-		put.UserMetadata = map[string]string{crcHeader: sum.crc32c}
-	}
+	header := sum.header()
+	header.Set("Content-Type", cmp.Or(opts.ContentType, defaultContentType))
 	if opts.IfAbsent {
-		put.SetMatchETagExcept("*")
+		header.Set("If-None-Match", "*")
 	}
 	rctx, stall := b.watch(ctx)
 	defer stall.end()
-	info, err := b.core.PutObject(rctx, b.name, key, &payload{body, stall}, size, sum.md5, "", put)
+	etag, err := b.put(rctx, request{key: key, header: header, body: &payload{body, stall}, size: size})
 	if opts.IfAbsent && isCode(err, minio.PreconditionFailed) {
 		return store.Object{}, fmt.Errorf("put object: %w", store.ErrExist)
 	}
 	if err != nil {
 		return store.Object{}, translate(ctx, "put object", cause(rctx, err))
 	}
-	return store.Object{Key: key, Size: size, ETag: unquote(info.ETag)}, nil
+	return store.Object{Key: key, Size: size, ETag: etag}, nil
+}
+
+const defaultContentType = "application/octet-stream"
+
+// put sends a body and returns the ETag that the store gave it.
+func (b *bucket) put(ctx context.Context, r request) (etag string, err error) {
+	r.method = http.MethodPut
+	resp, err := b.do(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	return unquote(resp.Header.Get("Etag")), resp.Body.Close()
 }
 
 // Copy copies an object inside the store (S3 CopyObject); one that is larger than
