@@ -8,13 +8,10 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
-	"go.uber.org/goleak"
 
 	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/internal/spdtest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // onEach runs a test over SQLite and over a real MariaDB, each with the schema and nothing
 // else in it.
