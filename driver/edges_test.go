@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -218,6 +219,35 @@ func TestNameChangesMeanwhile(t *testing.T) {
 			again.holds("dir/file", data)
 			again.noUploads()
 		})
+	}
+}
+
+// What happens to the name while the file is being sent does not, either.
+func TestNameChangesInMidUpload(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(*session)
+		left      []string // in the directory, beside the file
+	}{
+		"deleted":           {func(s *session) { s.must(s.dele("/dir/file")) }, nil},
+		"replaced":          {func(s *session) { s.put("/dir/file", "of another") }, nil},
+		"renamed":           {func(s *session) { s.must(s.rename("/dir/file", "/dir/moved")) }, []string{"moved"}},
+		"directory deleted": {func(s *session) { s.must(s.dele("/dir/file")); s.must(s.rmd("/dir")) }, nil}, // which makes it again
+		"directory renamed": {func(s *session) { s.must(s.rename("/dir", "/moved")) }, nil},
+	} {
+		for _, size := range []int{100, 3*partSize + 1} {
+			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
+				s := newSession(t)
+				s.must(s.mkd("dir"))
+				s.put("dir/file", "old")
+				other := s.login("alice", nil)
+				data := content(size)
+				s.must(s.storFrom("dir/file", io.MultiReader(
+					strings.NewReader(data[:size/2]), meanwhile(func() { test.meanwhile(other) }), strings.NewReader(data[size/2:]))))
+				s.holds("dir/file", data)
+				s.isDir("dir", append([]string{"file"}, test.left...)...)
+				s.noUploads()
+			})
+		}
 	}
 }
 

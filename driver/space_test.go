@@ -70,6 +70,8 @@ func TestAllocateBeyondQuota(t *testing.T) {
 	s.holds("full", content(3*partSize))
 	allo(3*partSize + 1)
 	s.mustFail(552, s.storFrom("full", &endless{}))
+	allo(1) // more than announced is still too much
+	s.mustFail(552, s.storFrom("full", &endless{}))
 	s.uses(4*partSize, 2)
 	allo(1)
 	s.put("full", "x")

@@ -167,8 +167,17 @@ func TestOnlyTheOwnerSeesAnInterruptedUpload(t *testing.T) {
 		t.Errorf("bob sees %q", got)
 	}
 	bob.do("350", "REST %d", part)
-	bob.put("550|553|554", "STOR f", nil)
-	r.login("alice").do(fmt.Sprint("213 ", part), "SIZE f")
+	bob.put("550 No such file", "STOR f", nil)
+	bob.put("226", "APPE f", []byte("of bob")) // a file of its own
+	if got := bob.get("RETR f"); got != "of bob" {
+		t.Errorf("bob reads %d bytes", len(got))
+	}
+	alice := r.login("alice")
+	alice.do(fmt.Sprint("213 ", part), "SIZE f")
+	alice.put("226", "APPE f", []byte("of alice"))
+	if got := bob.get("RETR f"); len(got) != part+len("of alice") {
+		t.Errorf("%d bytes, and alice has put %d", len(got), part+len("of alice"))
+	}
 }
 
 func TestRestElsewhere(t *testing.T) {
