@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,10 @@ const maxBroken = 3
 // What is read ahead waits in the connections to the store, where TCP bounds it. A Reader
 // is used by one goroutine. Close must be called.
 type Reader struct {
+	// Latency is how long the store takes to open a range. It may be set before the first
+	// read, to what opening the first body has taken.
+	Latency time.Duration
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	budget *Budget
@@ -59,6 +64,7 @@ type openRange struct {
 	ready chan struct{} // closed when body or err is set
 	body  io.ReadCloser
 	err   error
+	took  time.Duration // to open it; 0: it was open already
 }
 
 // NewReader reads the bytes [off, size) of source. body, if not nil, holds the first n of
@@ -135,16 +141,22 @@ func (r *Reader) current() (*openRange, error) {
 	if first.err != nil {
 		return nil, fmt.Errorf("open at %d: %w", r.off, first.err)
 	}
+	r.Latency = cmp.Or(first.took, r.Latency)
 	return first, nil
 }
 
 // soon is how many bytes before the end of a range the next one is opened, when one ahead
-// is enough. What waits in a socket for long has left the processor's caches.
-const soon = 2 << 20
+// is enough: twice as many as the client takes while it is being opened. What waits in a
+// socket for longer has left the processor's caches.
+func (r *Reader) soon() int64 {
+	return max(minSoon, int64(2*r.Latency.Seconds()*r.pace.rate()))
+}
+
+const minSoon = 2 << 20
 
 // ahead is how many ranges should be open ahead of the current one now.
 func (r *Reader) ahead() int {
-	if r.pace.ahead == 1 && len(r.ranges) > 0 && r.ranges[0].end-r.off > soon {
+	if r.pace.ahead == 1 && len(r.ranges) > 0 && r.ranges[0].end-r.off > r.soon() {
 		return 0
 	}
 	return r.pace.ahead
@@ -154,7 +166,9 @@ func (r *Reader) open(off, end int64) *openRange {
 	o := &openRange{end: end, ready: make(chan struct{})}
 	r.opening.Go(func() {
 		defer close(o.ready)
+		began := time.Now()
 		o.body, o.err = r.source.Open(r.ctx, off, end-off)
+		o.took = time.Since(began)
 	})
 	return o
 }
@@ -253,6 +267,7 @@ const paceWindow = 32 << 20
 type pace struct {
 	ahead int
 
+	last   float64       // bytes a second in the window before
 	began  time.Time     // of this window
 	bytes  int64         // delivered in this window
 	store  time.Duration // spent waiting for the store in this window
@@ -284,9 +299,21 @@ func (p *pace) adapt(opened int64) {
 	case p.settle > 0 || p.bytes < paceWindow:
 		return
 	default:
-		p.step(float64(p.bytes)/max(time.Since(p.began).Seconds(), 1e-9), opened)
+		p.step(p.current(), opened)
 	}
+	p.last = p.current()
 	p.began, p.bytes, p.store, p.client = time.Now(), 0, 0, 0
+}
+
+// current is how many bytes a second the client takes in this window.
+func (p *pace) current() float64 { return float64(p.bytes) / max(time.Since(p.began).Seconds(), 1e-9) }
+
+// rate is how many bytes a second the client takes, as far as is known.
+func (p *pace) rate() float64 {
+	if p.last > 0 {
+		return p.last
+	}
+	return p.current()
 }
 
 // step changes how many ranges are opened ahead, given the rate of the last window.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	ftpserver "github.com/fclairamb/ftpserverlib"
 
@@ -35,7 +36,9 @@ func (d *Driver) openDownload(n name, offset int64) (handle, error) {
 	}
 	t := &downloading{transfer: transfer{driver: d, offset: offset}}
 	t.ctx, t.cancel = context.WithCancel(d.ctx)
+	began := time.Now()
 	body, object, err := d.Store.Open(t.ctx, n.key, offset, buffer.FirstRange, "")
+	took := time.Since(began)
 	if err != nil {
 		t.cancel()
 		return nil, d.whyNotFile(n, err)
@@ -48,6 +51,7 @@ func (d *Driver) openDownload(n name, offset int64) (handle, error) {
 	d.files.add(n.key, object)
 	source := objectSource{store: d.Store, object: object}
 	t.reader = buffer.NewReader(t.ctx, d.Budget, source, body, offset, buffer.FirstRange, object.Size)
+	t.reader.Latency = took
 	return t, nil
 }
 
