@@ -188,7 +188,8 @@ func (u *uploading) target() upload.Target {
 	d := u.driver
 	return upload.Target{
 		Store: d.Store, Bucket: d.user.Bucket, Key: u.name.key,
-		Owner: d.user.Name, PartSize: d.PartSize, Confirm: u.confirm,
+		Owner: d.user.Name, PartSize: d.PartSize,
+		Confirm: u.confirm, Alive: u.alive,
 	}
 }
 
@@ -301,8 +302,19 @@ func (u *uploading) reason(err error) error {
 // Read implements io.Reader; an upload cannot be read.
 func (u *uploading) Read([]byte) (int, error) { return 0, fs.ErrPermission }
 
-// confirm is asked right before the file becomes visible: is it complete, is the client
-// still there, may it be put here, and does the quota allow it?
+// alive is asked last: is the client still there?
+func (u *uploading) alive() error {
+	if u.driver.Alive == nil {
+		return nil
+	}
+	if err := u.driver.Alive(u.ended); err != nil {
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	return nil
+}
+
+// confirm is asked right before the file becomes visible: is it complete, may it be put
+// here, and does the quota allow it?
 func (u *uploading) confirm(ctx context.Context, size int64) error {
 	d := u.driver
 	<-u.check.done
@@ -311,11 +323,6 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 	}
 	if u.promise > u.before+u.op.Bytes {
 		return errShortUpload
-	}
-	if d.Alive != nil {
-		if err := d.Alive(u.ended); err != nil {
-			return fmt.Errorf("%w: %w", errGone, err)
-		}
 	}
 	replaced, err := u.replaced(ctx, size)
 	if err != nil {

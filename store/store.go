@@ -98,6 +98,11 @@ type PutOptions struct {
 	ContentType string // "" means application/octet-stream
 	// IfAbsent makes the Put fail with ErrExist if the key exists (S3 If-None-Match: *).
 	IfAbsent bool
+	// Confirm, if not nil, is asked for leave when all but the end of the body is under
+	// way: what it waits for costs no time. Its error makes the Put fail, and store nothing.
+	// It is asked again for each attempt. It must not use the store, which may wait for
+	// this very Put. Begin ignores it.
+	Confirm func() error
 }
 
 // Reader reads objects.

@@ -171,6 +171,7 @@ func (r *rig) target() upload.Target {
 	return upload.Target{
 		Store: r.files, Bucket: bucket, Key: "f", Owner: "alice", PartSize: partSize,
 		Confirm: func(context.Context, int64) error { return nil },
+		Alive:   func() error { return nil },
 	}
 }
 

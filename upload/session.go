@@ -22,6 +22,9 @@ type Target struct {
 	// Confirm is asked right before the object becomes visible, once; an error keeps it
 	// from that. size is what the whole object will have.
 	Confirm func(ctx context.Context, size int64) error
+	// Alive is asked after Confirm, at the very last moment: an error says that the client
+	// has gone. It may be asked several times.
+	Alive func() error
 }
 
 // Session is one upload: a buffer.PartSink whose parts become one object. A small file
@@ -90,13 +93,25 @@ func (s *Session) PutWhole(ctx context.Context, body io.ReadSeeker, size int64) 
 	if err := s.target.Confirm(ctx, size); err != nil {
 		return err
 	}
-	object, err := s.target.Store.Put(ctx, s.target.Key, body, size, store.PutOptions{})
+	var gone error
+	alive := func() error {
+		if gone = s.target.Alive(); gone != nil {
+			return errGone // which is not tried again
+		}
+		return nil
+	}
+	object, err := s.target.Store.Put(ctx, s.target.Key, body, size, store.PutOptions{Confirm: alive})
+	if gone != nil {
+		return gone
+	}
 	if err != nil {
 		return fmt.Errorf("put object: %w", err)
 	}
 	s.object, s.done = object, true
 	return nil
 }
+
+var errGone = errors.New("the client has gone")
 
 // PutPart stores one part of a larger file.
 func (s *Session) PutPart(ctx context.Context, n int, body io.ReadSeeker, size int64) error {
@@ -199,6 +214,9 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	}
 	parts, size := s.inOrder()
 	if err := s.target.Confirm(ctx, size); err != nil {
+		return store.Object{}, err
+	}
+	if err := s.target.Alive(); err != nil {
 		return store.Object{}, err
 	}
 	if err := s.stillHeld(ctx); err != nil {

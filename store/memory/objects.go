@@ -100,6 +100,9 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReadSeeker, size i
 		return store.Object{}, fmt.Errorf("put of %d bytes: %w", size, store.ErrTooLarge)
 	}
 	data, err := readBody(body, size)
+	if err == nil && opts.Confirm != nil {
+		err = opts.Confirm()
+	}
 	if err != nil {
 		return store.Object{}, err
 	}

@@ -39,7 +39,7 @@ func (b *bucket) PutPart(ctx context.Context, key, id string, n int, body io.Rea
 	}
 	rctx, stall := b.watch(ctx)
 	defer stall.end()
-	etag, err := b.put(rctx, request{key: key, query: partQuery(id, n), header: sum.header(), body: &payload{body, stall}, size: size})
+	etag, err := b.put(rctx, request{key: key, query: partQuery(id, n), header: sum.header(), body: &payload{body: body, left: size, stall: stall}, size: size})
 	if err != nil {
 		return store.Part{}, translate(ctx, fmt.Sprintf("put part %d", n), cause(rctx, err))
 	}

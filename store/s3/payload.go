@@ -5,55 +5,89 @@ import (
 	"io"
 )
 
-// payload is a body on its way out. It hides the body's other methods, above all Close,
-// from minio-go, and tells the stall that bytes move.
+// payload is a body on its way out. It tells the stall that bytes move, and holds the last
+// byte back until confirm agrees: a store keeps nothing of a body that is cut short.
 type payload struct {
-	body  io.ReadSeeker
-	stall *stall
+	body    io.ReadSeeker
+	left    int64 // bytes to be sent
+	stall   *stall
+	confirm func() error // nil: no leave is needed
 }
 
+// Read implements io.Reader.
 func (p *payload) Read(buf []byte) (int, error) {
-	p.stall.moved()
-	n, err := p.body.Read(buf)
+	n, err := p.next(len(buf), func() error { return nil })
+	if err != nil {
+		return 0, err
+	}
+	n, err = p.body.Read(buf[:n])
+	p.left -= int64(n)
 	if err != nil && err != io.EOF {
 		err = &bodyError{err}
 	}
 	return n, err
 }
 
-func (p *payload) Seek(off int64, whence int) (int64, error) {
-	return p.body.Seek(off, whence)
+// next is how many of n more bytes may be sent now. flush is called before it waits.
+func (p *payload) next(n int, flush func() error) (int, error) {
+	p.stall.moved()
+	if p.confirm == nil || int64(n) < p.left {
+		return n, nil
+	}
+	if p.left > 1 {
+		return int(p.left - 1), nil
+	}
+	if err := flush(); err != nil {
+		return 0, err
+	}
+	if err := p.confirm(); err != nil {
+		return 0, &bodyError{err}
+	}
+	p.confirm = nil
+	p.stall.moved()
+	return n, nil
 }
 
 // WriteTo implements io.WriterTo. Memory goes to the connection as it is, uncopied: a quarter
 // of the CPU that an upload takes.
 func (p *payload) WriteTo(w io.Writer) (int64, error) {
-	whole, ok := p.body.(*bytes.Reader)
-	if !ok {
-		return io.Copy(w, struct{ io.Reader }{p})
+	if whole, ok := p.body.(*bytes.Reader); ok {
+		return whole.WriteTo(pieces{w, p})
 	}
-	return whole.WriteTo(pieces{w, p.stall})
+	return io.Copy(w, struct{ io.Reader }{p})
 }
 
 // pieceSize is how much of a body is written at a time, in bytes: the stall sees it move.
 const pieceSize = 1 << 20
 
-// pieces writes large pieces of memory in smaller ones.
+// pieces writes a payload that is in memory.
 type pieces struct {
-	to    io.Writer
-	stall *stall
+	to io.Writer
+	of *payload
 }
 
 // Write implements io.Writer.
-func (w pieces) Write(p []byte) (int, error) {
+func (w pieces) Write(b []byte) (int, error) {
 	total := 0
-	for total < len(p) {
-		w.stall.moved()
-		n, err := w.to.Write(p[total:min(total+pieceSize, len(p))])
+	for total < len(b) {
+		n, err := w.of.next(min(len(b)-total, pieceSize), w.flush)
+		if err != nil {
+			return total, err
+		}
+		n, err = w.to.Write(b[total : total+n])
 		total += n
+		w.of.left -= int64(n)
 		if err != nil {
 			return total, err
 		}
 	}
 	return total, nil
+}
+
+// flush sends what the transport gathers.
+func (w pieces) flush() error {
+	if f, ok := w.to.(interface{ Flush() error }); ok {
+		return f.Flush()
+	}
+	return nil
 }

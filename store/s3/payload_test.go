@@ -29,7 +29,7 @@ func TestBodyIsNotCopied(t *testing.T) {
 	ctx, stall := c.watch(t.Context())
 	defer stall.end()
 	spy := &spyWriter{}
-	body := &spyBody{payload{bytes.NewReader(data), stall}, spy}
+	body := &spyBody{payload{body: bytes.NewReader(data), left: int64(len(data)), stall: stall}, spy}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL, io.NopCloser(body)) // as minio-go does
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/internal/wire"
 )
 
 // Put stores an object (S3 PutObject).
@@ -34,7 +35,14 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReadSeeker, size i
 	}
 	rctx, stall := b.watch(ctx)
 	defer stall.end()
-	etag, err := b.put(rctx, request{key: key, header: header, body: &payload{body, stall}, size: size})
+	content := &payload{body: body, left: size, stall: stall, confirm: opts.Confirm}
+	if _, inOrder := b.transport.(*wire.Transport); opts.Confirm != nil && (size == 0 || !inOrder) {
+		content.confirm = nil
+		if err := opts.Confirm(); err != nil {
+			return store.Object{}, fmt.Errorf("put object: %w", &bodyError{err})
+		}
+	}
+	etag, err := b.put(rctx, request{key: key, header: header, body: content, size: size})
 	if opts.IfAbsent && isCode(err, minio.PreconditionFailed) {
 		return store.Object{}, fmt.Errorf("put object: %w", store.ErrExist)
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -148,6 +149,33 @@ func testPutRewinds(f *fixture) {
 	_, err := f.Put(f.ctx, "b", section, 3, store.PutOptions{})
 	f.want(nil, err, "Put of a section")
 	f.wantContent("b", "the")
+}
+
+// testPutConfirmed refuses Puts at the last moment, and lets others pass.
+func testPutConfirmed(f *fixture) {
+	refused := errors.New("refused")
+	for _, size := range []int{0, 1, 2, 1000, 1 << 20, 3<<20 + 1} {
+		key, data := fmt.Sprint("confirmed", size), strings.Repeat("x", size)
+		put := func(confirm func() error) error {
+			_, err := f.Put(f.ctx, key, bytes.NewReader([]byte(data)), int64(size), store.PutOptions{Confirm: confirm})
+			return err
+		}
+		err := put(func() error { return refused })
+		if !errors.Is(err, refused) || errors.Is(err, store.ErrUnavailable) {
+			f.Errorf("refused Put of %d bytes = %v", size, err)
+		}
+		f.wantNone(key)
+		asked := 0
+		f.want(nil, put(func() error { asked++; return nil }), "confirmed Put")
+		f.wantContent(key, data)
+		if asked == 0 {
+			f.Errorf("Put of %d bytes is not confirmed", size)
+		}
+	}
+	_, err := f.Put(f.ctx, "reader", strings.NewReader("not in one piece"), 16,
+		store.PutOptions{Confirm: func() error { return refused }})
+	f.want(refused, err, "refused Put of a reader")
+	f.wantNone("reader")
 }
 
 func testPutConcurrently(f *fixture) {

@@ -53,6 +53,7 @@ func Test(t *testing.T, newStore func(t testing.TB) store.Store, p Properties) {
 		{"PutWrongSize", testPutWrongSize},
 		{"PutIfAbsent", testPutIfAbsent},
 		{"PutRewinds", testPutRewinds},
+		{"PutConfirmed", testPutConfirmed},
 		{"PutConcurrently", testPutConcurrently},
 		{"Open", testOpen},
 		{"OpenIfMatch", testOpenIfMatch},

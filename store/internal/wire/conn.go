@@ -188,3 +188,11 @@ func (w *counter) Write(p []byte) (int, error) {
 	w.err = err
 	return n, err
 }
+
+// Flush sends what has been gathered, for a body that pauses.
+func (w *counter) Flush() error {
+	if gathers, ok := w.to.(*bufio.Writer); ok {
+		w.err = gathers.Flush()
+	}
+	return w.err
+}
