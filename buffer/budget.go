@@ -17,7 +17,8 @@ import (
 // SmallBlock is the memory in bytes that a transfer begins with. Most files fit in it.
 const SmallBlock = 32 << 10
 
-// mediumBlock is what an upload gets next, before it gets a whole part.
+// mediumBlock is what an upload gets next, before it gets a whole part. A slow one gets
+// whole parts by blocks of this size.
 const mediumBlock = 256 << 10
 
 // The fractions of a Budget that are set aside for small and medium blocks; the rest is
@@ -32,13 +33,18 @@ const (
 // Budget bounds the memory of all transfers of a process. It is first come, first
 // served, and may be used concurrently.
 type Budget struct {
-	size       int64
-	smallBytes int64
-	partBytes  int64
-	smalls     *semaphore.Weighted
-	mediums    *semaphore.Weighted
-	parts      *semaphore.Weighted
-	pipes      atomic.Int32 // in use; see pipe
+	size        int64
+	smallBytes  int64
+	partBytes   int64
+	blockBytes  int64
+	finishBytes int64
+	smalls      *semaphore.Weighted
+	mediums     *semaphore.Weighted
+	parts       *semaphore.Weighted
+	slow        *semaphore.Weighted // the share of mediums of slow uploads,
+	blocks      *semaphore.Weighted // and of parts, by blocks,
+	finish      *semaphore.Weighted // and to finish parts
+	pipes       atomic.Int32        // in use; see pipe
 
 	mu        sync.Mutex
 	used      int64
@@ -51,23 +57,32 @@ func NewBudget(size int64) *Budget {
 	small := max(size/smallShare, SmallBlock)
 	medium := max(size/mediumShare, mediumBlock)
 	parts := max(size-small-medium, SmallBlock)
+	blocks, finish := parts/blockShare, parts/finishShare
 	return &Budget{
-		size:       size,
-		smallBytes: small,
-		partBytes:  parts,
-		smalls:     semaphore.NewWeighted(small),
-		mediums:    semaphore.NewWeighted(medium),
-		parts:      semaphore.NewWeighted(parts),
-		free:       make(map[int64][][]byte),
+		size:        size,
+		smallBytes:  small,
+		partBytes:   parts,
+		blockBytes:  blocks,
+		finishBytes: finish,
+		smalls:      semaphore.NewWeighted(small),
+		mediums:     semaphore.NewWeighted(medium),
+		parts:       semaphore.NewWeighted(parts),
+		slow:        semaphore.NewWeighted(max(medium/slowShare, mediumBlock)),
+		blocks:      semaphore.NewWeighted(blocks),
+		finish:      semaphore.NewWeighted(finish),
+		free:        make(map[int64][][]byte),
 	}
 }
 
 // Size is the budget in bytes.
 func (b *Budget) Size() int64 { return b.size }
 
-// LargestPart is the most bytes that one part can have: a part larger than the budget
-// could never be granted.
-func (b *Budget) LargestPart() int64 { return b.partBytes }
+// LargestPart is the most bytes that one part can have: a larger one might never be
+// granted.
+func (b *Budget) LargestPart() int64 { return b.partBytes - b.blockBytes }
+
+// partOf is how large each of n parts can be that are to be held at a time.
+func (b *Budget) partOf(n int) int64 { return min(b.partBytes/int64(n), b.LargestPart()) }
 
 // Used is how many bytes are handed out.
 func (b *Budget) Used() int64 {
@@ -81,16 +96,12 @@ type block struct {
 	bytes  []byte
 	budget *Budget
 	sem    *semaphore.Weighted
+	share  *semaphore.Weighted // of sem's memory, or nil
 }
 
 // small waits for a small block.
 func (b *Budget) small(ctx context.Context) (*block, error) {
 	return b.take(ctx, b.smalls, SmallBlock)
-}
-
-// medium waits for a medium block.
-func (b *Budget) medium(ctx context.Context) (*block, error) {
-	return b.take(ctx, b.mediums, mediumBlock)
 }
 
 // copyChunk is how much of a large download is moved at a time, in bytes.
@@ -109,20 +120,32 @@ func (b *Budget) chunk(ctx context.Context, size int64) (*block, error) {
 
 // part waits for size bytes in one piece.
 func (b *Budget) part(ctx context.Context, size int64) (*block, error) {
-	if size > b.partBytes {
-		return nil, fmt.Errorf("a part of %d bytes exceeds the memory for transfers (%d)", size, b.partBytes)
+	if size > b.LargestPart() {
+		return nil, fmt.Errorf("a part of %d bytes exceeds the memory for transfers (%d)", size, b.LargestPart())
 	}
 	return b.take(ctx, b.parts, size)
 }
 
 func (b *Budget) take(ctx context.Context, sem *semaphore.Weighted, size int64) (*block, error) {
-	if err := sem.Acquire(ctx, size); err != nil {
-		return nil, fmt.Errorf("wait for transfer memory: %w", context.Cause(ctx))
+	if err := acquire(ctx, sem, size); err != nil {
+		return nil, err
 	}
+	return b.block(size, sem), nil
+}
+
+func acquire(ctx context.Context, sem *semaphore.Weighted, size int64) error {
+	if err := sem.Acquire(ctx, size); err != nil {
+		return fmt.Errorf("wait for transfer memory: %w", context.Cause(ctx))
+	}
+	return nil
+}
+
+// block makes a block of memory that has been acquired.
+func (b *Budget) block(size int64, sem *semaphore.Weighted) *block {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.used += size
-	return &block{bytes: b.reuse(size), budget: b, sem: sem}, nil
+	return &block{bytes: b.reuse(size), budget: b, sem: sem}
 }
 
 // reuse returns free memory of that size, or new memory after dropping free memory of
@@ -157,4 +180,7 @@ func (k *block) release() {
 	b.free[size] = append(b.free[size], k.bytes)
 	b.mu.Unlock()
 	k.sem.Release(size)
+	if k.share != nil {
+		k.share.Release(size)
+	}
 }

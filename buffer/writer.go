@@ -40,7 +40,8 @@ const growEvery = 1000
 
 // Writer gathers a stream into parts and hands them to a PartSink while it goes on
 // receiving. Memory for a part is reserved before its first byte is read: when the
-// budget is used up the writer stops reading, and TCP slows the client.
+// budget is used up the writer stops reading, and TCP slows the client. Only a client that
+// has been slow gets its memory by and by, and has to leave enough of it to the others.
 //
 // A Writer is used by one goroutine. Close or Abort must be called, once.
 type Writer struct {
@@ -51,10 +52,10 @@ type Writer struct {
 	opts   Options
 	group  *errgroup.Group
 
-	current *block // being filled; nil before the first byte
-	filled  int64  // bytes of current in use
-	next    int    // number of the part being filled
-	size    int64  // bytes received
+	current *part // being filled; nil before the first byte
+	next    int   // its number
+	slow    bool  // the client has been, lately
+	size    int64 // bytes received
 }
 
 // NewWriter returns a Writer that works until ctx ends.
@@ -118,83 +119,92 @@ func (w *Writer) space() ([]byte, error) {
 	if err := w.ctx.Err(); err != nil {
 		return nil, w.cause()
 	}
-	switch {
-	case w.current == nil:
-		return w.startPart()
-	case w.filled == int64(len(w.current.bytes)): // only a small or medium block is ever left full
-		return w.grow()
+	if w.current == nil {
+		if err := w.startPart(); err != nil {
+			return nil, err
+		}
 	}
-	return w.current.bytes[w.filled:], nil
+	for w.current.filled == w.current.room {
+		if err := w.grow(w.current); err != nil {
+			return nil, err
+		}
+	}
+	return w.current.space(), nil
 }
 
 // startPart begins a part; the first one in a small block.
-func (w *Writer) startPart() ([]byte, error) {
+func (w *Writer) startPart() error {
 	size, err := w.partSize(w.next)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	p := &part{size: size}
 	if w.next == w.opts.FirstPart && size > SmallBlock {
-		return w.start(w.budget.small(w.opts.Receiving))
+		b, err := w.budget.small(w.opts.Receiving)
+		if err != nil {
+			return err
+		}
+		p.add(b)
 	}
-	return w.start(w.budget.part(w.opts.Receiving, size))
+	w.current = p
+	return nil
 }
 
-func (w *Writer) start(b *block, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
+// grow makes room in a part that has none: in place of a small block a medium one, and
+// then a whole part, or if the client is slow one block after the other.
+func (w *Writer) grow(p *part) error {
+	ctx := w.opts.Receiving
+	switch {
+	case p.chain:
+		blocks, err := w.budget.more(ctx, p.size-p.filled)
+		if err == nil {
+			p.add(blocks...)
+		}
+		return err
+	case p.room == SmallBlock && mediumBlock < p.size:
+		b, err := w.budget.medium(ctx, w.slow)
+		if err == nil {
+			p.move(b)
+		}
+		return err
+	case w.slow && w.budget.growsByBlocks(p.size):
+		blocks, err := w.budget.more(ctx, p.size)
+		if err == nil {
+			p.chain = true
+			p.move(blocks[0])
+			p.add(blocks[1:]...)
+		}
+		return err
 	}
-	w.current, w.filled = b, 0
-	return b.bytes, nil
-}
-
-// grow moves a full block into a larger one: a medium one, and then a whole part.
-func (w *Writer) grow() ([]byte, error) {
-	full := w.current
-	larger, err := w.larger(int64(len(full.bytes)))
-	if err != nil {
-		return nil, err
+	b, err := w.budget.part(ctx, p.size)
+	if err == nil {
+		p.move(b)
 	}
-	copy(larger.bytes, full.bytes)
-	full.release()
-	w.current = larger
-	return larger.bytes[w.filled:], nil
-}
-
-// larger waits for the block that follows one of so many bytes.
-func (w *Writer) larger(than int64) (*block, error) {
-	if than < mediumBlock && mediumBlock < w.opts.PartSize {
-		return w.budget.medium(w.opts.Receiving)
-	}
-	size, err := w.partSize(w.next)
-	if err != nil {
-		return nil, err
-	}
-	return w.budget.part(w.opts.Receiving, size)
+	return err
 }
 
 // received counts n bytes put into space, and sends the part if that filled it.
 func (w *Writer) received(n int) error {
-	w.filled += int64(n)
+	p := w.current
+	p.filled += int64(n)
 	w.size += int64(n)
-	if w.filled < int64(len(w.current.bytes)) || w.growing() {
+	if p.filled == p.room || p.filled == p.size {
+		w.slow = p.slow()
+	}
+	if p.filled < p.size {
 		return nil
 	}
 	return w.send()
 }
 
-// growing tells whether a larger block would follow the current one.
-func (w *Writer) growing() bool {
-	return int64(len(w.current.bytes)) < w.opts.PartSize
-}
-
 // send hands the current part to the sink and returns as soon as a worker is free.
 func (w *Writer) send() error {
-	part, n, size := w.current, w.next, w.filled
-	w.current, w.filled = nil, 0
+	p, n := w.current, w.next
+	w.current = nil
 	w.next++
 	w.group.Go(func() error {
-		defer part.release()
-		if err := w.sink.PutPart(w.ctx, n, bytes.NewReader(part.bytes[:size]), size); err != nil {
+		defer p.release()
+		if err := w.sink.PutPart(w.ctx, n, p.body(), p.filled); err != nil {
 			return fmt.Errorf("put part %d: %w", n, err)
 		}
 		return nil
@@ -211,7 +221,7 @@ func (w *Writer) partSize(n int) (int64, error) {
 	if w.opts.MaxParts > 0 && n > w.opts.MaxParts {
 		return 0, fmt.Errorf("%w: more than %d parts", ErrTooLarge, w.opts.MaxParts)
 	}
-	largest := max(w.budget.LargestPart()/int64(max(w.opts.InFlight, 1)+1), w.opts.PartSize)
+	largest := max(w.budget.partOf(max(w.opts.InFlight, 1)+1), w.opts.PartSize)
 	size := w.opts.PartSize
 	for range (n - 1) / growEvery { // those before FirstPart count against MaxParts, too
 		size = min(size*2, largest)
@@ -231,7 +241,7 @@ func (w *Writer) Close() error {
 	if w.next == w.opts.FirstPart && w.opts.FirstPart == 1 {
 		return w.putWhole()
 	}
-	if w.filled > 0 {
+	if w.current != nil && w.current.filled > 0 {
 		if err := w.send(); err != nil {
 			_ = w.group.Wait() // cause tells it
 			return err
@@ -241,18 +251,17 @@ func (w *Writer) Close() error {
 }
 
 func (w *Writer) putWhole() error {
-	var body []byte
-	if w.current != nil {
-		body = w.current.bytes[:w.filled]
+	if w.current == nil {
+		return w.sink.PutWhole(w.ctx, bytes.NewReader(nil), 0)
 	}
-	return w.sink.PutWhole(w.ctx, bytes.NewReader(body), int64(len(body)))
+	return w.sink.PutWhole(w.ctx, w.current.body(), w.current.filled)
 }
 
 // Flush hands over what is left, if that is at least enough for a part that others can
 // follow, and waits for all parts; an error means that some were not taken. It takes the
 // place of Close when no more is to come, though more was expected.
 func (w *Writer) Flush(enough int64) {
-	if w.ctx.Err() == nil && w.filled >= enough {
+	if p := w.current; w.ctx.Err() == nil && p != nil && p.filled > 0 && p.filled >= enough {
 		_ = w.send() // the sink knows what it has taken
 	}
 	_ = w.group.Wait() // likewise

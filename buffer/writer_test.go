@@ -72,25 +72,31 @@ func randomBytes(n int) []byte {
 const testPart = 3 * SmallBlock
 
 func TestWriterSizes(t *testing.T) {
-	for _, edge := range []int{0, SmallBlock, testPart, 2 * testPart, 5 * testPart} {
-		for _, size := range []int{edge - 1, edge, edge + 1} {
-			if size < 0 {
-				continue
-			}
-			t.Run(fmt.Sprint(size), func(t *testing.T) { testWriterSize(t, size) })
+	for _, part := range []int{SmallBlock, testPart, 3 * mediumBlock} {
+		for _, size := range edgesOf(part) {
+			t.Run(fmt.Sprint(part, " ", size), func(t *testing.T) { testWriterSize(t, part, size) })
 		}
 	}
 }
 
-func testWriterSize(t *testing.T, size int) {
+// edgesOf are the sizes at which an upload in such parts changes its ways.
+func edgesOf(part int) []int {
+	sizes := []int{0, 1}
+	for _, edge := range []int{SmallBlock, mediumBlock, 2 * mediumBlock, part, part + mediumBlock, 2 * part, 5 * part} {
+		sizes = append(sizes, edge-1, edge, edge+1)
+	}
+	return sizes
+}
+
+func testWriterSize(t *testing.T, part, size int) {
 	data := randomBytes(size)
 	for name, send := range map[string]func(*Writer) error{
 		"ReadFrom": func(w *Writer) error { _, err := w.ReadFrom(iotest.HalfReader(bytes.NewReader(data))); return err },
 		"Write":    func(w *Writer) error { _, err := w.Write(data); return err },
 	} {
-		budget := NewBudget(20 * testPart)
+		budget := NewBudget(20 << 20)
 		s := newSink()
-		w := NewWriter(t.Context(), budget, s, Options{PartSize: testPart, InFlight: 2})
+		w := NewWriter(t.Context(), budget, s, Options{PartSize: int64(part), InFlight: 2})
 		if err := send(w); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -100,7 +106,7 @@ func testWriterSize(t *testing.T, size int) {
 		if !bytes.Equal(s.content(1), data) {
 			t.Errorf("%s: content differs", name)
 		}
-		if got := len(s.parts); (size < testPart) != (got == 0) {
+		if got := len(s.parts); got != (size+part-1)/part && size >= part || got != 0 && size < part {
 			t.Errorf("%s: %d bytes made %d parts", name, size, got)
 		}
 		if used := budget.Used(); used != 0 {
@@ -302,7 +308,7 @@ func TestWriterPartSizes(t *testing.T) {
 	last := int64(0)
 	for n := 1; n <= 10_000; n++ {
 		size, err := w.partSize(n)
-		if err != nil || size < last || 5*size > budget.LargestPart() {
+		if err != nil || size < last || 5*size > budget.partBytes {
 			t.Fatalf("part %d: %d bytes after %d, %v", n, size, last, err)
 		}
 		last = size
