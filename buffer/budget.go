@@ -8,7 +8,7 @@ package buffer
 import (
 	"context"
 	"fmt"
-	"sync"
+	"runtime"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
@@ -46,10 +46,8 @@ type Budget struct {
 	finish      *semaphore.Weighted // and to finish parts
 	pipes       atomic.Int32        // in use; see pipe
 
-	mu        sync.Mutex
-	used      int64
-	allocated int64              // bytes of part memory, handed out or free
-	free      map[int64][][]byte // by size; the last one freed is the first one reused
+	memory *memory
+	used   atomic.Int64 // bytes handed out
 }
 
 // NewBudget returns a budget of size bytes.
@@ -58,7 +56,7 @@ func NewBudget(size int64) *Budget {
 	medium := max(size/mediumShare, mediumBlock)
 	parts := max(size-small-medium, SmallBlock)
 	blocks, finish := parts/blockShare, parts/finishShare
-	return &Budget{
+	b := &Budget{
 		size:        size,
 		smallBytes:  small,
 		partBytes:   parts,
@@ -70,8 +68,10 @@ func NewBudget(size int64) *Budget {
 		slow:        semaphore.NewWeighted(max(medium/slowShare, mediumBlock)),
 		blocks:      semaphore.NewWeighted(blocks),
 		finish:      semaphore.NewWeighted(finish),
-		free:        make(map[int64][][]byte),
+		memory:      &memory{limit: size, free: make(map[int64][][]byte)},
 	}
+	runtime.AddCleanup(b, (*memory).close, b.memory)
+	return b
 }
 
 // Size is the budget in bytes.
@@ -85,11 +85,7 @@ func (b *Budget) LargestPart() int64 { return b.partBytes - b.blockBytes }
 func (b *Budget) partOf(n int) int64 { return min(b.partBytes/int64(n), b.LargestPart()) }
 
 // Used is how many bytes are handed out.
-func (b *Budget) Used() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.used
-}
+func (b *Budget) Used() int64 { return b.used.Load() }
 
 // block is memory from a Budget. Its holder gives it back exactly once.
 type block struct {
@@ -142,31 +138,8 @@ func acquire(ctx context.Context, sem *semaphore.Weighted, size int64) error {
 
 // block makes a block of memory that has been acquired.
 func (b *Budget) block(size int64, sem *semaphore.Weighted) *block {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.used += size
-	return &block{bytes: b.reuse(size), budget: b, sem: sem}
-}
-
-// reuse returns free memory of that size, or new memory after dropping free memory of
-// other sizes that would exceed the budget. The caller holds mu.
-func (b *Budget) reuse(size int64) []byte {
-	if list := b.free[size]; len(list) > 0 {
-		last := len(list) - 1
-		bytes := list[last]
-		b.free[size] = list[:last]
-		return bytes
-	}
-	for other, list := range b.free {
-		for len(list) > 0 && b.allocated+size > b.size {
-			list[len(list)-1] = nil
-			list = list[:len(list)-1]
-			b.allocated -= other
-		}
-		b.free[other] = list
-	}
-	b.allocated += size
-	return make([]byte, size)
+	b.used.Add(size)
+	return &block{bytes: b.memory.get(size), budget: b, sem: sem}
 }
 
 // release gives the memory back.
@@ -174,11 +147,9 @@ func (k *block) release() {
 	if k == nil {
 		return
 	}
-	b, size := k.budget, int64(len(k.bytes))
-	b.mu.Lock()
-	b.used -= size
-	b.free[size] = append(b.free[size], k.bytes)
-	b.mu.Unlock()
+	size := int64(len(k.bytes))
+	k.budget.used.Add(-size)
+	k.budget.memory.put(k.bytes)
 	k.sem.Release(size)
 	if k.share != nil {
 		k.share.Release(size)

@@ -351,8 +351,8 @@ func shareBudget(t *testing.T, part int, memory int64) {
 	if used := budget.Used(); used != 0 {
 		t.Fatalf("memory %d: %d bytes of the budget still used", memory, used)
 	}
-	if budget.allocated > max(budget.size, int64(part)) {
-		t.Fatalf("memory %d: %d bytes allocated, budget %d", memory, budget.allocated, budget.size)
+	if budget.memory.allocated > max(budget.size, int64(part)) {
+		t.Fatalf("memory %d: %d bytes allocated, budget %d", memory, budget.memory.allocated, budget.size)
 	}
 }
 

@@ -20,7 +20,12 @@ import (
 // script is a transport that answers itself.
 type script func(*http.Request) (*http.Response, error)
 
-func (s script) RoundTrip(req *http.Request) (*http.Response, error) { return s(req) }
+func (s script) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		defer func() { _ = req.Body.Close() }() // as a transport must
+	}
+	return s(req)
+}
 
 // scripted returns a store whose requests go to a script.
 func scripted(t testing.TB, s script) store.Store {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -50,7 +51,9 @@ func (b *bucket) do(ctx context.Context, r request) (*http.Response, error) {
 	u.Path, u.RawPath, u.RawQuery = home.Path+r.key, home.Path+s3utils.EncodePath(r.key), r.query
 	req := &http.Request{Method: r.method, URL: &u, Host: u.Host, Header: r.header, ContentLength: r.size}
 	if r.body != nil {
-		req.Body = io.NopCloser(r.body)
+		sent := &closing{payload: r.body, closed: make(chan struct{})}
+		defer func() { <-sent.closed }() // whose memory it is may use it again
+		req.Body = sent
 	}
 	b.signing.sign(req, time.Now())
 	resp, err := b.wrapped.RoundTrip(req.WithContext(ctx))
@@ -62,6 +65,20 @@ func (b *bucket) do(ctx context.Context, r request) (*http.Response, error) {
 		return nil, errorOf(resp)
 	}
 	return resp, nil
+}
+
+// closing is a body that tells when it is needed no longer. An http.RoundTripper may go on
+// reading after it has returned, until it closes the body.
+type closing struct {
+	*payload
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Close implements io.Closer.
+func (c *closing) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
 }
 
 // maxErrorBody is how much of an error's explanation is read, in bytes.
