@@ -83,13 +83,13 @@ type translation struct {
 // translations lists the more particular errors first.
 func translations() []translation {
 	return []translation{
-		{errBadName, 553, ""}, // the text says what is wrong with the name
-		{store.ErrBadName, 553, "File name not allowed by the storage"},
+		{errBadName, 550, ""}, // the text says what is wrong with the name
+		{store.ErrBadName, 550, "File name not allowed by the storage"},
 		{errIsDirectory, 550, "Is a directory"},
 		{errNotDirectory, 550, "Not a directory"},
 		{errNotEmpty, 550, "Directory is not empty"},
-		{errNoParent, 553, "Directory does not exist; make it first"},
-		{errIntoItself, 553, "A directory cannot be moved into itself"},
+		{errNoParent, 550, "Directory does not exist; make it first"},
+		{errIntoItself, 550, "A directory cannot be moved into itself"},
 		{errHome, 550, "The home directory cannot be removed or renamed"},
 		{errBeyondEnd, 554, "Restart point is beyond the end of the file"},
 		{errNotThere, 554, ""}, // the text says where
@@ -122,8 +122,11 @@ func translations() []translation {
 	}
 }
 
-// storCodes are where storing differs: RFC 959 has 553 for a name that cannot be stored.
-func storCodes(verb string) bool { return verb == "STOR" || verb == "APPE" || verb == "RNTO" }
+// storing tells whether a command gives a file its name: where the name is at fault, such
+// a command has 553 instead of 550 (RFC 959, 5.4).
+func storing(verb string) bool {
+	return verb == "STOR" || verb == "STOU" || verb == "APPE" || verb == "RNTO"
+}
 
 // reply translates an error for the client.
 func (d *Driver) reply(verb string, err error) error {
@@ -141,7 +144,7 @@ func (d *Driver) reply(verb string, err error) error {
 		if text == "" {
 			text = plain(err)
 		}
-		if storCodes(verb) && code == 550 && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
+		if storing(verb) && code == 550 && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
 			code = ftpserver.StatusActionNotTakenNoFile
 		}
 		return &Reply{Code: code, Text: text, Cause: err}

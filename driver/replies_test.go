@@ -21,13 +21,13 @@ func replyCodes() map[error]struct{ code, storing int } {
 	same := func(code int) struct{ code, storing int } { return struct{ code, storing int }{code, code} }
 	naming := struct{ code, storing int }{550, 553}
 	return map[error]struct{ code, storing int }{
-		errBadName:               same(553),
-		store.ErrBadName:         same(553),
+		errBadName:               naming,
+		store.ErrBadName:         naming,
 		errIsDirectory:           naming,
 		errNotDirectory:          naming,
 		errNotEmpty:              naming,
-		errNoParent:              same(553),
-		errIntoItself:            same(553),
+		errNoParent:              naming,
+		errIntoItself:            naming,
 		errHome:                  naming,
 		errBeyondEnd:             same(554),
 		errNoModes:               same(502),
@@ -79,7 +79,7 @@ func TestReplies(t *testing.T) {
 		}
 		for verb, code := range map[string]int{
 			"RETR": want.code, "DELE": want.code, "MKD": want.code, "SITE UTIME": want.code, "": want.code,
-			"STOR": want.storing, "APPE": want.storing, "RNTO": want.storing,
+			"STOR": want.storing, "STOU": want.storing, "APPE": want.storing, "RNTO": want.storing,
 		} {
 			told := d.reply(verb, err)
 			var reply *Reply
@@ -141,7 +141,7 @@ func TestRepliesInOrder(t *testing.T) {
 		{fmt.Errorf("%w: %w", errTransfer, net.ErrClosed), 426},
 		{fmt.Errorf("%w: %w", errGone, fs.ErrNotExist), 426},
 		{errors.Join(context.Canceled, auth.ErrQuota), 552},
-		{errors.Join(fs.ErrNotExist, store.ErrBadName), 553},
+		{errors.Join(fs.ErrNotExist, store.ErrBadName), 550},
 	} {
 		var reply *Reply
 		if err := d.reply("RETR", c.err); !errors.As(err, &reply) || reply.Code != c.code {
