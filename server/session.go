@@ -57,6 +57,7 @@ type session struct {
 	port     dataPort                // for the next transfer; nil before PASV and the like
 	verb     string                  // the command being executed
 	utf8     bool                    // OPTS UTF8 ON
+	hash     int                     // OPTS HASH: which of hashNames
 	replies  replyLines
 
 	user string // after login; guarded by server.mu

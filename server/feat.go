@@ -1,0 +1,22 @@
+package server
+
+import "strings"
+
+// doFeat lists the extensions (RFC 2389, 3): those that work here, and no others.
+func (s *session) doFeat(command) string {
+	s.reply("211-Features:\r\n %s\r\n211 End", strings.Join(s.features(), "\r\n "))
+	return ""
+}
+
+func (s *session) features() []string {
+	var list []string
+	if s.server.TLS != nil {
+		list = append(list, "AUTH TLS", "PBSZ", "PROT")
+	}
+	if s.server.ActiveMode {
+		list = append(list, "EPRT")
+	}
+	return append(list, "AVBL", "CLNT", "EPSV", s.hashFeature(), "MDTM", "MFMT",
+		"MLST Type*;Size*;Modify*;", "REST STREAM", "SIZE", "TVFS", "UTF8",
+		"XCRC", "XMD5", "XSHA1", "XSHA256", "XSHA512")
+}

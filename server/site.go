@@ -1,0 +1,12 @@
+package server
+
+// doSite executes what is particular to this server (RFC 959, 4.1.3).
+func (s *session) doSite(c command) string {
+	if c.arg == "" {
+		s.reply("501 SITE needs a command; try SITE HELP")
+		return ""
+	}
+	answer := s.files.Site(c.arg)
+	s.reply("%d %s", answer.Code, answer.Message)
+	return ""
+}
