@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -30,7 +31,11 @@ type activePort struct {
 }
 
 func (a activePort) open(ctx context.Context) (net.Conn, error) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: a.from}, KeepAlive: -1}
+	dialer := net.Dialer{
+		LocalAddr: &net.TCPAddr{IP: a.from},
+		KeepAlive: -1, // Control sets it
+		Control:   func(_, _ string, conn syscall.RawConn) error { return keepAlive(conn) },
+	}
 	dialer.SetMultipathTCP(false)
 	return dialer.DialContext(ctx, "tcp", a.to.String())
 }
@@ -52,12 +57,7 @@ func (s *session) doPassive(c command) string {
 	}
 	var quads string
 	if c.verb == "PASV" {
-		ip, err := s.passiveIP()
-		if err != nil {
-			s.reply("425 %v", err)
-			return ""
-		}
-		quads = strings.ReplaceAll(ip, ".", ",")
+		quads = strings.ReplaceAll(s.passiveIP(), ".", ",")
 	}
 	port, err := s.server.passive.take(s)
 	if err != nil {
@@ -75,19 +75,17 @@ func (s *session) doPassive(c command) string {
 	return ""
 }
 
-var errNotIPv4 = errors.New("PASV is for IPv4; use EPSV")
-
 // passiveIP is the address in the reply to PASV: the configured one, or that which the
-// client has connected to.
-func (s *session) passiveIP() (string, error) {
+// client has connected to. PASV cannot name an IPv6 address; clients take 0.0.0.0 as that
+// of the control connection.
+func (s *session) passiveIP() string {
 	if s.server.PublicIP != "" {
-		return s.server.PublicIP, nil
+		return s.server.PublicIP
 	}
-	ip := addrOf(s.raw.LocalAddr())
-	if !ip.Is4() {
-		return "", errNotIPv4
+	if ip := addrOf(s.raw.LocalAddr()); ip.Is4() {
+		return ip.String()
 	}
-	return ip.String(), nil
+	return "0.0.0.0"
 }
 
 // doActive takes the address of PORT or EPRT. It must be the client's own, so that nobody

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"net"
@@ -12,80 +13,135 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNoPort: all passive ports are taken.
-var errNoPort = errors.New("no passive port is free")
+var (
+	errNoPort   = errors.New("no passive port is free")
+	errPortGone = errors.New("the passive port was given to another session: it was not used in time")
+)
 
 const (
 	// spareListeners is how many listeners stay open unused before one is used again. The
 	// more there are, the later a port comes back to somebody else.
 	spareListeners = 16
-	// maxSpare bounds the listeners that stay open unused.
+	// maxSpare bounds the listeners on any free port that stay open unused.
 	maxSpare = 1024
+	// maxBacklog is how many connections can wait at a listener (net.core.somaxconn).
+	maxBacklog = 4096
+	// busyFor is how long a port that another program holds is left alone.
+	busyFor = time.Second
+	// defaultReserve is how long a port is reserved where nothing is configured.
+	defaultReserve = time.Minute
 )
 
 // passivePorts are the ports that PASV and EPSV give out. A listener stays open when its
 // transfer is over and serves another one later: binding a port is the dearest step of a
 // small transfer. A port has one owner at a time. It may be used concurrently.
 type passivePorts struct {
-	first, last int // 0: any free port
+	first, last int           // 0: any free port
+	reserve     time.Duration // an owner's time to begin a transfer; then others may have the port
 
-	mu     sync.Mutex
-	unused int            // the next port of the range that has not been tried yet
-	spare  []*passivePort // open and without an owner, the longest unused first
-	closed bool
+	mu      sync.Mutex
+	untried int                // the next port of the range that has not been tried yet
+	busy    []busyPort         // of the range, in the order of their time
+	spare   []*net.TCPListener // without an owner, the longest unused first
+	waiting *list.List         // of *passivePort: given out, no transfer yet; the oldest first
+	closed  bool
 }
 
-func newPassivePorts(first, last int) *passivePorts {
-	return &passivePorts{first: first, last: last, unused: first}
+// busyPort is a port that another program held when we tried it.
+type busyPort struct {
+	number int
+	tried  time.Time
+}
+
+func newPassivePorts(first, last int, reserve time.Duration) *passivePorts {
+	if reserve <= 0 {
+		reserve = defaultReserve
+	}
+	return &passivePorts{first: first, last: last, reserve: reserve, untried: first, waiting: list.New()}
 }
 
 // take gives a port to a session. Connections that came while nobody owned it are dropped.
 func (p *passivePorts) take(owner *session) (*passivePort, error) {
-	port, err := p.next()
+	port, err := p.give(owner)
 	if err != nil {
 		return nil, err
 	}
-	port.owner = owner
-	port.dropBacklog()
+	dropBacklog(port.TCPListener)
 	return port, nil
 }
 
-func (p *passivePorts) next() (*passivePort, error) {
+func (p *passivePorts) give(owner *session) (*passivePort, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.spare) < spareListeners && !p.closed {
-		if port := p.bind(); port != nil {
-			return port, nil
-		}
-	}
-	if len(p.spare) == 0 {
+	l := p.next()
+	if l == nil {
 		return nil, errNoPort
 	}
-	port := p.spare[0]
-	p.spare = p.spare[1:]
+	port := &passivePort{TCPListener: l, ports: p, owner: owner, taken: time.Now()}
+	port.place = p.waiting.PushBack(port)
 	return port, nil
 }
 
-// bind opens a listener on a port that has none yet; nil if there is none to be had.
-// Ports that other programs hold are passed over, and tried again after the others.
-func (p *passivePorts) bind() *passivePort {
-	if p.first == 0 {
-		return p.listen(0)
+// next finds a listener without an owner; nil if there is none. The caller holds mu.
+func (p *passivePorts) next() *net.TCPListener {
+	if len(p.spare) < spareListeners && !p.closed {
+		if l := p.bind(); l != nil {
+			return l
+		}
 	}
-	for p.unused <= p.last {
-		port := p.unused
-		p.unused++
-		if l := p.listen(port); l != nil {
+	if len(p.spare) > 0 {
+		l := p.spare[0]
+		p.spare = p.spare[1:]
+		return l
+	}
+	if oldest := p.waiting.Front(); oldest != nil {
+		if port := oldest.Value.(*passivePort); time.Since(port.taken) >= p.reserve {
+			port.leave()
+			return port.TCPListener
+		}
+	}
+	return nil
+}
+
+// bind opens a listener on a port that has none yet; nil if there is none to be had. Each
+// port that another program holds costs one try a second. The caller holds mu.
+func (p *passivePorts) bind() *net.TCPListener {
+	if p.first == 0 {
+		return listenPassive(0)
+	}
+	for p.untried <= p.last {
+		number := p.untried
+		p.untried++
+		if l := p.tryPort(number); l != nil {
+			return l
+		}
+	}
+	for len(p.busy) > 0 && time.Since(p.busy[0].tried) >= busyFor {
+		number := p.busy[0].number
+		p.busy = p.busy[1:]
+		if l := p.tryPort(number); l != nil {
 			return l
 		}
 	}
 	return nil
 }
 
-func (p *passivePorts) listen(port int) *passivePort {
-	config := net.ListenConfig{KeepAlive: -1} // data connections have deadlines instead
+func (p *passivePorts) tryPort(number int) *net.TCPListener {
+	l := listenPassive(number)
+	if l == nil {
+		p.busy = append(p.busy, busyPort{number, time.Now()})
+	}
+	return l
+}
+
+// listenPassive opens a port, or any free one (0); nil if it is not to be had.
+func listenPassive(number int) *net.TCPListener {
+	config := net.ListenConfig{
+		KeepAlive: -1, // accepted connections have the listener's
+		Control:   func(_, _ string, conn syscall.RawConn) error { return keepAlive(conn) },
+	}
 	config.SetMultipathTCP(false)
-	l, err := config.Listen(context.Background(), "tcp", (&net.TCPAddr{Port: port}).String())
+	l, err := config.Listen(context.Background(), "tcp", (&net.TCPAddr{Port: number}).String())
 	if err != nil {
 		return nil
 	}
@@ -94,19 +150,20 @@ func (p *passivePorts) listen(port int) *passivePort {
 		_ = l.Close() // never happens
 		return nil
 	}
-	return &passivePort{ports: p, TCPListener: tcp}
+	return tcp
 }
 
-// release takes a port back.
-func (p *passivePorts) release(port *passivePort) {
+// release takes a listener back, and lets clients that have connected to it see that
+// nobody will answer.
+func (p *passivePorts) release(l *net.TCPListener) {
+	dropBacklog(l)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	port.owner = nil
 	if p.closed || p.first == 0 && len(p.spare) >= maxSpare {
-		_ = port.Close() // nobody uses it
+		_ = l.Close() // nobody uses it
 		return
 	}
-	p.spare = append(p.spare, port)
+	p.spare = append(p.spare, l)
 }
 
 // close closes the listeners that nobody owns; the others follow when they are released.
@@ -114,35 +171,20 @@ func (p *passivePorts) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for _, port := range p.spare {
-		_ = port.Close() // nobody uses it
+	for _, l := range p.spare {
+		_ = l.Close() // nobody uses it
 	}
 	p.spare = nil
 }
 
-// passivePort is a port that a session's client is to connect to.
-type passivePort struct {
-	*net.TCPListener
-	ports *passivePorts
-	owner *session
-}
-
-var _ dataPort = (*passivePort)(nil)
-
-// number is the port's number.
-func (p *passivePort) number() int {
-	addr, _ := p.Addr().(*net.TCPAddr) // it always is
-	return addr.Port
-}
-
-// dropBacklog closes connections that wait for a previous owner.
-func (p *passivePort) dropBacklog() {
-	raw, err := p.SyscallConn()
+// dropBacklog closes the connections that wait to be accepted.
+func dropBacklog(l *net.TCPListener) {
+	raw, err := l.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) { // a listener that is broken shows when it is used
-		for {
+		for range maxBacklog {
 			conn, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
 			if errors.Is(err, syscall.ECONNABORTED) {
 				continue
@@ -155,16 +197,62 @@ func (p *passivePort) dropBacklog() {
 	})
 }
 
+// passivePort is a port that a session's client is to connect to, for one transfer. If
+// none begins in time, the port may be given to another session.
+type passivePort struct {
+	*net.TCPListener
+	ports *passivePorts
+	owner *session
+	taken time.Time
+	place *list.Element // in ports.waiting; nil once it has left. Guarded by ports.mu
+}
+
+var _ dataPort = (*passivePort)(nil)
+
+// number is the port's number.
+func (p *passivePort) number() int {
+	addr, _ := p.Addr().(*net.TCPAddr) // it always is
+	return addr.Port
+}
+
+// begin ends the waiting for a transfer; false if that has ended before.
+func (p *passivePort) begin() bool {
+	p.ports.mu.Lock()
+	defer p.ports.mu.Unlock()
+	return p.leave()
+}
+
+// leave is begin for a caller that holds ports.mu.
+func (p *passivePort) leave() bool {
+	if p.place == nil {
+		return false
+	}
+	p.ports.waiting.Remove(p.place)
+	p.place = nil
+	return true
+}
+
 // open accepts the owner's connection and turns strangers away: neither can they steal
 // it, nor keep the owner out (RFC 2577, 3). The port is given back.
 func (p *passivePort) open(ctx context.Context) (net.Conn, error) {
-	defer p.ports.release(p)
+	if !p.begin() {
+		return nil, errPortGone
+	}
+	defer p.ports.release(p.TCPListener)
 	deadline, _ := ctx.Deadline()
 	if err := p.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = p.SetDeadline(time.Unix(1, 0)) }) // wakes Accept
-	defer stop()
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		_ = p.SetDeadline(time.Unix(1, 0)) // wakes Accept
+	})
+	defer func() {
+		if !stop() {
+			<-woken // or it would wake the next owner
+		}
+	}()
 	for {
 		conn, err := p.AcceptTCP()
 		if err != nil {
@@ -179,7 +267,11 @@ func (p *passivePort) open(ctx context.Context) (net.Conn, error) {
 }
 
 // drop gives the port back unused.
-func (p *passivePort) drop() { p.ports.release(p) }
+func (p *passivePort) drop() {
+	if p.begin() {
+		p.ports.release(p.TCPListener)
+	}
+}
 
 // addrOf is the IP address of a TCP address.
 func addrOf(a net.Addr) netip.Addr {

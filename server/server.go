@@ -35,7 +35,7 @@ type Options struct {
 	ActiveMode       bool          // allow PORT and EPRT
 	IdleTimeout      time.Duration // between commands
 	LoginTimeout     time.Duration // from connecting to being logged in
-	ConnectTimeout   time.Duration // for a data connection to come about
+	ConnectTimeout   time.Duration // for a data connection to come about, and for PASV to lead to one
 	DataTimeout      time.Duration // silence on a data connection that ends a listing
 	MaxSessions      int
 	MaxSessionsPerIP int
@@ -81,7 +81,7 @@ func New(opts Options) (*Server, error) {
 	s := &Server{
 		Options:   opts,
 		arrivals:  newArrivals(),
-		passive:   newPassivePorts(opts.PassiveFirst, opts.PassiveLast),
+		passive:   newPassivePorts(opts.PassiveFirst, opts.PassiveLast, opts.ConnectTimeout),
 		metrics:   newMetrics(opts.Metrics),
 		listeners: make(map[net.Listener]bool),
 		sessions:  make(map[*session]bool),
