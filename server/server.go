@@ -71,6 +71,7 @@ type Server struct {
 	listeners map[net.Listener]bool
 	sessions  map[*session]bool
 	draining  bool
+	drained   chan struct{} // closed when draining begins
 
 	active  sync.WaitGroup // sessions
 	running sync.WaitGroup // the engine and accept loops
@@ -85,6 +86,7 @@ func New(opts Options) (*Server, error) {
 		metrics:   newMetrics(opts.Metrics),
 		listeners: make(map[net.Listener]bool),
 		sessions:  make(map[*session]bool),
+		drained:   make(chan struct{}),
 	}
 	s.engine = ftpserver.NewFtpServer(&engineDriver{server: s})
 	s.engine.Logger = slog.New(engineLog{opts.Log.Handler()})
@@ -100,34 +102,6 @@ func (s *Server) Serve(l net.Listener) error { return s.serve(l, false) }
 
 // ServeTLS is Serve for implicit FTPS: the client begins with a TLS handshake.
 func (s *Server) ServeTLS(l net.Listener) error { return s.serve(l, true) }
-
-func (s *Server) serve(l net.Listener, implicit bool) error {
-	if !s.track(l) {
-		_ = l.Close() // never served
-		return ErrClosed
-	}
-	defer s.running.Done()
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			if s.untrack(l) {
-				return fmt.Errorf("accept: %w", err)
-			}
-			return ErrClosed
-		}
-		s.arrive(conn, implicit)
-	}
-}
-
-// arrive admits a connection or refuses it with 421 (RFC 959).
-func (s *Server) arrive(conn net.Conn, implicit bool) {
-	sess := newSession(s, conn, implicit)
-	if err := s.admit(sess); err != nil {
-		s.metrics.refused.Inc()
-		s.Log.Info("connection refused", "remote", conn.RemoteAddr().String(), "err", err)
-		sess.refuse("421 " + err.Error())
-	}
-}
 
 // Why a connection is refused, as the client reads it.
 var (
@@ -209,7 +183,10 @@ func (s *Server) Summary() Summary {
 func (s *Server) Drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.draining = true
+	if !s.draining {
+		s.draining = true
+		close(s.drained)
+	}
 	for l := range s.listeners {
 		_ = l.Close() // accept loops end
 	}
@@ -249,24 +226,4 @@ func (s *Server) Close() {
 	s.passive.close()
 	s.arrivals.stop()
 	s.running.Wait()
-}
-
-func (s *Server) track(l net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
-		return false
-	}
-	s.listeners[l] = true
-	s.running.Add(1)
-	return true
-}
-
-// untrack tells whether l failed by itself.
-func (s *Server) untrack(l net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	failed := s.listeners[l]
-	delete(s.listeners, l)
-	return failed
 }
