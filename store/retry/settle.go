@@ -33,8 +33,8 @@ func (r *retrier) Put(ctx context.Context, key string, body io.ReadSeeker, size 
 	return o, err
 }
 
-// Complete repeats a Complete. An ErrNotExist after a lost answer may mean that the upload
-// is completed already; the object's ETag tells.
+// Complete repeats a Complete. An ErrNotExist, or parts that are gone, after a lost answer
+// may mean that the upload is completed already; the object's ETag tells.
 func (r *retrier) Complete(ctx context.Context, key, id string, parts []store.Part) (store.Object, error) {
 	lost := false
 	o, err := get(ctx, r, "complete", func() (store.Object, error) {
@@ -42,7 +42,7 @@ func (r *retrier) Complete(ctx context.Context, key, id string, parts []store.Pa
 		lost = lost || errors.Is(err, store.ErrUnavailable)
 		return o, err
 	})
-	if !lost || !errors.Is(err, store.ErrNotExist) {
+	if !lost || !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrPartLost) {
 		return o, err
 	}
 	if found, statErr := r.Stat(ctx, key); statErr == nil && found.ETag == etagOfParts(parts) {
