@@ -123,8 +123,10 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 		return s.doType, true
 	case "RETR", "STOR", "APPE", "MLSD", "LIST", "NLST":
 		return s.doTransfer, true
-	case "PASV", "EPSV":
-		return s.doPassive, true
+	case "PASV":
+		return s.doPasv, true
+	case "EPSV":
+		return s.doEpsv, true
 	case "PORT", "EPRT":
 		return s.doActive, true
 	case "ABOR":

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -77,4 +78,45 @@ func TestDataConnectionWithoutTransfer(t *testing.T) {
 			t.Errorf("%s: %q, %v", end.command, got, err)
 		}
 	}
+}
+
+func TestDataPortCommands(t *testing.T) {
+	c := newRig(t, nil).login("alice")
+	c.talk([]exchange{
+		{"229", "EPSV"}, {"229", "EPSV 1"}, {"522 Network protocol not supported, use (1)", "EPSV 2"}, {"522", "EPSV 3"}, {"501", "EPSV x"}, {"501", "EPSV -1"},
+		{"522 Network protocol not supported, use (1)", "EPRT |2|::1|5000|"}, {"522", "EPRT |3|127.0.0.1|5000|"}, {"501", "EPRT"}, {"501", "EPRT |1|127.0.0.1|5000|x"},
+		{"501", "PORT 127,0,0,01,200,1"}, {"501", "PORT 127,0,0,1,200"}, {"500", "PORT 127,0,0,1,3,255"}, {"200", "PORT 127,0,0,1,4,0"}, {"500", "EPRT |1|127.0.0.1|1023|"},
+		{"200", "epsv all"}, {"503", "PASV"}, {"503", "PORT 127,0,0,1,200,1"}, {"503", "EPRT |1|127.0.0.1|5000|"}, {"229", "EPSV"},
+	}...)
+	c.put("226", "STOR f", []byte("x")) // by EPSV
+
+	c = newRig(t, nil).loginIPv6("alice")
+	c.talk([]exchange{
+		{"229", "EPSV 2"}, {"522 Network protocol not supported, use (2)", "EPSV 1"}, {"522", "EPRT |1|127.0.0.1|5000|"}, {"522", "PORT 127,0,0,1,200,1"}, {"200", "EPRT |2|::1|5000|"},
+	}...)
+
+	c = newRig(t, func(o *server.Options) { o.ActiveMode = false }).login("alice")
+	c.talk(exchange{"502", "PORT 127,0,0,1,200,1"}, exchange{"502", "EPRT |1|127.0.0.1|5000|"}, exchange{"229", "EPSV"})
+}
+
+func TestProtectionCommands(t *testing.T) {
+	cert := certificate(t)
+	r := newRig(t, func(o *server.Options) { o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}} })
+	c := r.connect()
+	c.talk(exchange{"503", "PBSZ 0"}, exchange{"503", "PROT P"}, exchange{"501", "AUTH"}, exchange{"504", "AUTH GSSAPI"}, exchange{"234", "AUTH TLS-C"})
+	c = newClient(t, tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true}))
+	c.talk([]exchange{
+		{"503", "PROT P"}, {"503", "PROT"},
+		{"501", "PBSZ"}, {"501", "PBSZ x"}, {"501", "PBSZ -1"}, {"501", "PBSZ 4294967296"}, {"503", "PROT P"},
+		{"200 PBSZ=0", "PBSZ 4294967295"}, {"200 PBSZ=0", "PBSZ 0"},
+		{"501", "PROT"}, {"504", "PROT X"}, {"536", "PROT S"}, {"536", "PROT e"}, {"200", "PROT p"}, {"200", "PROT C"}, {"533", "CCC"},
+	}...)
+
+	conn, err := tls.Dial("tcp", r.listen(r.server.ServeTLS), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = newClient(t, conn)
+	c.expect("220")
+	c.talk(exchange{"503", "AUTH TLS"}, exchange{"200", "PROT P"}) // nobody says PBSZ there
 }

@@ -117,25 +117,33 @@ func (s *session) doAuth(c command) string {
 	return ""
 }
 
-// doPbsz is a formality of RFC 4217, 8.
+// doPbsz is a formality: TLS has no buffers to protect (RFC 4217, 8). The size is one of
+// 32 bits (RFC 2228, 3).
 func (s *session) doPbsz(c command) string {
+	_, ok := parseNumber(c.arg, 32)
 	switch {
 	case !s.isSecure():
 		s.reply("503 PBSZ comes after AUTH TLS")
-	case c.arg == "":
-		s.reply("501 PBSZ needs a size")
+	case !ok:
+		s.reply("501 PBSZ needs a size; use PBSZ 0")
 	default:
+		s.pbsz = true
 		s.reply("200 PBSZ=0")
 	}
 	return ""
 }
 
-// doProt chooses whether data connections are protected (RFC 4217, 9).
+// doProt chooses whether data connections are protected (RFC 4217, 9). PBSZ comes first
+// (RFC 2228, 3), but for implicit TLS, which knew neither AUTH nor PBSZ.
 func (s *session) doProt(c command) string {
 	level := strings.ToUpper(c.arg)
 	switch {
 	case !s.isSecure():
 		s.reply("503 PROT comes after AUTH TLS")
+	case !s.pbsz && !s.implicit:
+		s.reply("503 PROT comes after PBSZ 0")
+	case level == "":
+		s.reply("501 PROT needs a level; use PROT P")
 	case level == "S" || level == "E":
 		s.reply("536 Only PROT C and PROT P are supported")
 	case level != "C" && level != "P":

@@ -54,6 +54,8 @@ type session struct {
 	private  bool                    // PROT P
 	ascii    bool                    // TYPE A
 	rest     int64                   // of REST, for the next transfer
+	pbsz     bool                    // PBSZ was said
+	epsvAll  bool                    // EPSV ALL
 	port     dataPort                // for the next transfer; nil before PASV and the like
 	verb     string                  // the command being executed
 	utf8     bool                    // OPTS UTF8 ON
