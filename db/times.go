@@ -40,20 +40,34 @@ func (d *DB) SetTimes(ctx context.Context, bucket string, times ...store.KeptTim
 func (d *DB) TimeOf(ctx context.Context, bucket, key string) (k store.KeptTime, ok bool, err error) {
 	directory, name := splitKey(key)
 	found, err := d.times(ctx, "bucket = ? AND directory = ? AND name = ?", bucket, directory, name)
-	if err != nil {
+	if err != nil || len(found) == 0 {
 		return store.KeptTime{}, false, err
 	}
-	k, ok = found[key]
-	return k, ok, nil
+	return found[0], true, nil
 }
 
 // TimesIn implements store.Times.
 func (d *DB) TimesIn(ctx context.Context, bucket, dir string) (map[string]store.KeptTime, error) {
-	return d.times(ctx, "bucket = ? AND directory = ?", bucket, dir)
+	found, err := d.times(ctx, "bucket = ? AND directory = ?", bucket, dir)
+	if err != nil {
+		return nil, err
+	}
+	byKey := make(map[string]store.KeptTime, len(found))
+	for _, k := range found {
+		byKey[k.Key] = k
+	}
+	return byKey, nil
 }
 
-func (d *DB) times(ctx context.Context, where string, args ...any) (map[string]store.KeptTime, error) {
-	found := make(map[string]store.KeptTime)
+// TimesFrom implements store.Times. The primary key is in this order, so the database
+// reads no more than it returns.
+func (d *DB) TimesFrom(ctx context.Context, bucket, dir, from string, limit int) ([]store.KeptTime, error) {
+	return d.times(ctx, "bucket = ? AND directory = ? AND name >= ? ORDER BY name LIMIT ?",
+		bucket, dir, strings.TrimPrefix(from, dir), limit)
+}
+
+func (d *DB) times(ctx context.Context, where string, args ...any) ([]store.KeptTime, error) {
+	var found []store.KeptTime
 	err := d.query(ctx, func(scan func(...any) error) error {
 		var k store.KeptTime
 		var directory, name, stored, modTime string
@@ -68,7 +82,7 @@ func (d *DB) times(ctx context.Context, where string, args ...any) (map[string]s
 			return fmt.Errorf("object_times.mod_time: %w", err)
 		}
 		k.Key = directory + name
-		found[k.Key] = k
+		found = append(found, k)
 		return nil
 	}, "SELECT directory, name, etag, stored, mod_time FROM object_times WHERE "+where, args...)
 	if err != nil {

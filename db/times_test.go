@@ -80,6 +80,37 @@ func TestTimes(t *testing.T) {
 	})
 }
 
+// Times come in the order of the store's listings, a page at a time.
+func TestTimesInOrder(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		want := []string{"a/ b", "a/B", "a/b", "a/b-c", "a/b.c", "a/b/", "a/b0", "a/é", "a/日", "a/🎉"}
+		for _, key := range append([]string{"a", "a0", "a/b/c", "a/b/c/"}, want...) {
+			check(t, d.SetTimes(t.Context(), "spd", kept(key, 2000)))
+		}
+		check(t, d.SetTimes(t.Context(), "other", kept("a/other", 2000)))
+		for i, from := range append([]string{"a/"}, want...) {
+			for limit := 1; limit < len(want)+2; limit++ {
+				got, err := d.TimesFrom(t.Context(), "spd", "a/", from, limit)
+				check(t, err)
+				var keys []string
+				for _, k := range got {
+					keys = append(keys, k.Key)
+				}
+				rest := want[max(i-1, 0):]
+				if diff := cmp.Diff(rest[:min(limit, len(rest))], keys); diff != "" {
+					t.Errorf("TimesFrom(%q, %d):\n%s", from, limit, diff)
+				}
+			}
+		}
+		if got, err := d.TimesFrom(t.Context(), "spd", "a/", "a/\xff", 9); len(got) != 0 || err != nil {
+			t.Errorf("behind the last: %v, %v", got, err)
+		}
+		if got, err := d.TimesFrom(t.Context(), "spd", "", "", 9); len(got) != 2 || err != nil || got[0] != kept("a", 2000) {
+			t.Errorf("at the top: %v, %v", got, err)
+		}
+	})
+}
+
 // More than fit into one statement, set again, with one key twice; by two nodes at once.
 func TestManyTimes(t *testing.T) {
 	onEach(t, func(t *testing.T, d *testDB) {

@@ -116,6 +116,9 @@ func (brokenTimes) TimeOf(context.Context, string, string) (store.KeptTime, bool
 func (brokenTimes) TimesIn(context.Context, string, string) (map[string]store.KeptTime, error) {
 	return nil, errBroken
 }
+func (brokenTimes) TimesFrom(context.Context, string, string, string, int) ([]store.KeptTime, error) {
+	return nil, errBroken
+}
 func (brokenTimes) DropTimes(context.Context, string, string) error { return errBroken }
 
 // Without the database only times are lost.

@@ -30,6 +30,9 @@ type Times interface {
 	// TimesIn returns the kept times of the entries of one directory, by key. dir is ""
 	// or ends in "/"; entries are "dir/name" and "dir/name/", not those further below.
 	TimesIn(ctx context.Context, bucket, dir string) (map[string]KeptTime, error)
+	// TimesFrom returns kept times of such entries, sorted by the bytes of their keys: those
+	// of the key from and behind it, at most limit. from begins with dir.
+	TimesFrom(ctx context.Context, bucket, dir, from string, limit int) ([]KeptTime, error)
 	// DropTimes forgets the times of key and, if key ends in "/", of all below it.
 	DropTimes(ctx context.Context, bucket, key string) error
 }
