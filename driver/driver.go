@@ -86,9 +86,8 @@ type Driver struct {
 	unfinished unfinished
 
 	mu        sync.Mutex
-	allocated int64    // bytes that ALLO announced for the next upload; 0: none
-	renaming  *entry   // what RNFR found
-	listing   *listing // what Stat found when asked on behalf of a listing
+	allocated int64  // bytes that ALLO announced for the next upload; 0: none
+	renaming  *entry // what RNFR found
 }
 
 var (

@@ -1,11 +1,13 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
-	"slices"
+	"path"
 	"strings"
 	"time"
 
@@ -13,148 +15,223 @@ import (
 	"github.com/spdscheme/spdserver/store"
 )
 
-// listing is a directory that was read when ftpserverlib asked for its Stat, kept for the
-// ReadDir that follows: one pass over the store answers both.
-type listing struct {
-	path    string
-	entries []os.FileInfo
-	started time.Time
+// Listing is what a client is shown by LIST, NLST, MLSD or STAT: a directory, a file, or
+// what a pattern matches. It is for one goroutine, and must be closed.
+type Listing struct {
+	// Pause, if not nil, is called before a wait for the store: what has been written so
+	// far should reach the client now. Its error ends the listing.
+	Pause func() error
+
+	driver  *Driver
+	ctx     context.Context
+	cancel  context.CancelFunc
+	op      Operation
+	target  Entry
+	dir     *reading // if the target is a directory
+	matches *matches // if it is a pattern
+	failed  error    // not the client's connection
 }
 
-// statListing answers the Stat before a ReadDir. A path that lists as empty may be a file.
-func (d *Driver) statListing(verb, wire string) (fi os.FileInfo, err error) {
-	started := time.Now()
-	var failed error
-	n, resolveErr := d.resolve(wire)
-	if resolveErr == nil {
-		fi, failed = d.readForStat(n, started)
-	} else {
-		failed = resolveErr
+// OpenListing finds out what there is to list, by the first page. The rest is read while
+// the client takes it; all of it ends with ctx. An error is a Reply.
+func (d *Driver) OpenListing(ctx context.Context, verb, wire string) (*Listing, error) {
+	l := &Listing{driver: d, op: Operation{Verb: verb, Started: time.Now()}}
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	d.transfers.Add(1)
+	if err := l.open(wire); err != nil {
+		l.failed = err
+		return nil, l.Close(err)
 	}
-	if failed == nil && fi.IsDir() {
-		return fi, nil // ReadDir reports it
-	}
-	return fi, d.do(verb, wire, func(*Operation, name) error { return failed })
+	return l, nil
 }
 
-func (d *Driver) readForStat(n name, started time.Time) (os.FileInfo, error) {
-	if err := d.permit(auth.List); err != nil {
-		return nil, err
-	}
-	entries, err := d.readDir(n)
-	if errors.Is(err, fs.ErrNotExist) {
-		e, err := d.lookupFile(d.ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		return d.info(e, true)
-	}
+func (l *Listing) open(wire string) error {
+	d := l.driver
+	n, err := d.resolve(wire)
 	if err != nil {
-		return nil, err
+		l.op.Path = strings.ToValidUTF8(wire, "\uFFFD")
+		return err
 	}
-	d.mu.Lock()
-	d.listing = &listing{path: n.path, entries: entries, started: started}
-	d.mu.Unlock()
-	return d.plainInfo(entry{name: n, isDir: true}), nil
-}
-
-// ReadDir implements ftpserver.ClientDriverExtensionFileList.
-func (d *Driver) ReadDir(wire string) (entries []os.FileInfo, err error) {
-	err = d.do(d.Client.GetLastCommand(), wire, func(op *Operation, n name) error {
-		if err := d.permit(auth.List); err != nil {
+	l.op.Path = n.path
+	if err := d.permit(auth.List); err != nil {
+		return err
+	}
+	if l.op.Verb != "MLSD" { // RFC 3659, 7: a path is a path
+		if opened, err := l.openPattern(n, wire); opened || err != nil {
 			return err
 		}
-		if kept := d.takeListing(n); kept != nil {
-			entries, op.Started = kept.entries, kept.started
-			return nil
-		}
-		entries, err = d.readDir(n)
+	}
+	return l.openName(n)
+}
+
+// openName opens a directory, or finds a file.
+func (l *Listing) openName(n name) error {
+	d := l.driver
+	l.dir = d.read(l.ctx, n, "")
+	err := l.dir.begin()
+	if errors.Is(err, fs.ErrNotExist) {
+		l.dir.close()
+		l.dir = nil
+		return l.openFile(n)
+	}
+	l.target = d.entryOf(path.Base(n.path), store.Object{Key: n.dir(), Prefix: true})
+	return err
+}
+
+func (l *Listing) openFile(n name) error {
+	d := l.driver
+	e, err := d.lookupFile(l.ctx, n)
+	if err != nil {
 		return err
-	})
-	return entries, err
+	}
+	l.target = d.show(e, true)
+	return nil
 }
 
-func (d *Driver) takeListing(n name) *listing {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	kept := d.listing
-	d.listing = nil
-	if kept == nil || kept.path != n.path {
-		return nil
+// IsDir tells whether a directory is listed.
+func (l *Listing) IsDir() bool { return l.dir != nil }
+
+// Fixed is the part of a pattern before its first wildcard, as the client wrote it, which
+// the names of Entries are below; ok is false if it is no pattern.
+func (l *Listing) Fixed() (wire string, ok bool) {
+	if l.matches == nil {
+		return "", false
 	}
-	return kept
+	return l.matches.fixed, true
 }
 
-// readDir lists a directory, sorted by name. Absent: ErrNotExist.
-func (d *Driver) readDir(n name) ([]os.FileInfo, error) {
-	found, err := d.listObjects(n)
-	if err != nil {
-		return nil, err
+// Target is the directory or file that is listed. A pattern has none.
+func (l *Listing) Target() Entry { return l.target }
+
+// Entries yields what there is, sorted by name as UTF-8: of a directory its entries, of a
+// file the file itself. It may be called once. An error ends it; it has not been
+// translated: Close does that.
+func (l *Listing) Entries() iter.Seq2[Entry, error] {
+	switch {
+	case l.matches != nil:
+		return l.matches.all
+	case l.dir != nil:
+		return l.entries(l.dir)
 	}
-	partials, err := d.partialsIn(n, func(key string) bool {
-		return slices.ContainsFunc(found, func(o store.Object) bool { return o.Key == key })
-	})
-	if err != nil {
-		return nil, err
-	}
-	times, err := d.Times.TimesIn(d.ctx, d.user.Bucket, n.dir())
-	if err != nil { // the store's own times are still true
-		d.Log.Warn("kept times unknown", "path", n.path, "err", err)
-	}
-	entries := make([]os.FileInfo, 0, len(found)+len(partials))
-	hidden := make(map[string]bool, len(partials))
-	for _, e := range partials {
-		entries = append(entries, d.plainInfo(e))
-		hidden[e.key] = true
-	}
-	for _, object := range found {
-		if hidden[object.Key] {
-			continue
-		}
-		e := d.childOf(n, object)
-		i := d.plainInfo(e)
-		if kept, ok := times[object.Key]; ok && kept.Holds(object) {
-			i.modTime = kept.ModTime
-		}
-		entries = append(entries, i)
-	}
-	slices.SortFunc(entries, func(a, b os.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, nil
+	return func(yield func(Entry, error) bool) { yield(l.target, nil) }
 }
 
-// listObjects reads a directory's objects and prefixes without its own marker. Names
-// that no FTP path can reach are left out.
-func (d *Driver) listObjects(n name) ([]store.Object, error) {
-	var found []store.Object
-	exists, marker := n.home(), false
-	for object, err := range d.Store.List(d.ctx, n.dir(), store.ListOptions{Delimiter: "/"}) {
-		if err != nil {
-			return nil, fmt.Errorf("list directory: %w", err)
+// Below yields the entries of a directory that Entries or Below has yielded; one that is
+// gone by now has none. Each directory that is not finished with costs the memory of some
+// pages.
+func (l *Listing) Below(e Entry) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		r := l.driver.read(l.ctx, l.driver.nameOf(e.object.Key), "")
+		defer r.close()
+		if err := r.begin(); !errors.Is(err, fs.ErrNotExist) {
+			l.entries(r)(yield)
 		}
-		exists = true
-		switch {
-		case object.Key == n.dir():
-			marker = true
-		case checkComponent(baseName(n, object)) == nil:
-			found = append(found, object)
-			if !object.Prefix {
-				d.files.add(object.Key, object)
+	}
+}
+
+// entries are those of a directory, with the user's unfinished uploads.
+func (l *Listing) entries(r *reading) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		d := l.driver
+		find := func(key string) (store.Object, error) { return d.findPrefix(l.ctx, key) }
+		sorted := byName(r.objects(l.pause), r.dir.dir(), r.head, find)
+		for o, err := range d.withPartials(l.ctx, r.dir, r.head, sorted) {
+			if err != nil {
+				l.fail(err)
+				yield(Entry{}, err)
+				return
+			}
+			if !yield(d.entryOf(baseName(r.dir, o), o), nil) {
+				return
 			}
 		}
 	}
-	if !exists {
-		return nil, os.ErrNotExist
+}
+
+// fail remembers what went wrong on this side of the data connection.
+func (l *Listing) fail(err error) {
+	if l.failed == nil && !errors.Is(err, errPause) {
+		l.failed = err
 	}
-	d.dirs.add(n.dir(), seenDir{marker: marker})
-	return found, nil
 }
 
-// baseName is the name of a listed object within its directory.
-func baseName(dir name, object store.Object) string {
-	return strings.TrimSuffix(strings.TrimPrefix(object.Key, dir.dir()), "/")
+// errPause: it was Pause that failed.
+var errPause = errors.New("pause")
+
+func (l *Listing) pause() error {
+	if l.Pause == nil {
+		return nil
+	}
+	if err := l.Pause(); err != nil {
+		return fmt.Errorf("%w: %w", errPause, err)
+	}
+	return nil
 }
 
-// childOf makes a listed object an entry.
-func (d *Driver) childOf(dir name, object store.Object) entry {
-	return entry{name: dir.child(baseName(dir, object)), object: object, isDir: object.Prefix}
+// Close ends the listing and reports it. err is what went wrong with the listing or with
+// its way to the client; Close returns it as a Reply.
+func (l *Listing) Close(err error) error {
+	defer l.driver.transfers.Done()
+	l.cancel()
+	if l.dir != nil {
+		l.dir.close()
+	}
+	if l.matches != nil {
+		l.matches.stop()
+	}
+	switch {
+	case l.failed != nil:
+		err = l.failed
+	case err != nil:
+		err = fmt.Errorf("%w: %w", errTransfer, err)
+	}
+	return l.driver.end(l.op, err)
+}
+
+// List yields the entries of a directory, or a file, as one operation. Its errors are
+// Replies.
+func (d *Driver) List(ctx context.Context, verb, wire string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		l, err := d.OpenListing(ctx, verb, wire)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		for e, failed := range l.Entries() {
+			if err = failed; err != nil || !yield(e, nil) {
+				break
+			}
+		}
+		if err = l.Close(err); err != nil {
+			yield(Entry{}, err)
+		}
+	}
+}
+
+// ReadDir implements ftpserver.ClientDriverExtensionFileList, for STAT of a directory.
+func (d *Driver) ReadDir(wire string) (entries []os.FileInfo, err error) {
+	for e, err := range d.List(d.ctx, d.Client.GetLastCommand(), wire) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// findPrefix looks for a directory by its key, with its kept time. None: an object
+// without a key.
+func (d *Driver) findPrefix(ctx context.Context, key string) (store.Object, error) {
+	e, err := d.lookupDir(ctx, d.nameOf(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return store.Object{}, nil
+	}
+	if err != nil {
+		return store.Object{}, err
+	}
+	o := store.Object{Key: key, Prefix: true}
+	if t, ok := d.keptTime(ctx, e); ok {
+		o.ModTime = t
+	}
+	return o, nil
 }

@@ -38,24 +38,19 @@ func TestList(t *testing.T) {
 	s.isDir("dir/sub")
 }
 
-// A listing is of the directory that is listed, and as new as its command.
-func TestListIsNotKept(t *testing.T) {
+// As STAT asks for it.
+func TestReadDir(t *testing.T) {
 	s := newSession(t)
 	s.put("a", "x")
 	s.must(s.mkd("dir"))
-	if _, err := s.stat("LIST", "/"); err != nil {
-		t.Fatal(err)
+	s.verb = "STAT"
+	entries, err := s.driver.ReadDir("/")
+	s.must(err)
+	if len(entries) != 2 || entries[0].Name() != "a" || !entries[1].IsDir() {
+		t.Errorf("listing of /: %v", entries)
 	}
-	entries, err := s.driver.ReadDir("/dir") // after a Stat of another
-	if err != nil || len(entries) != 0 {
-		t.Errorf("listing of /dir: %v, %v", entries, err)
-	}
-	s.isDir("/", "a", "dir/")
-	s.plant("alice/b", "x")
-	entries, err = s.driver.ReadDir("/") // as STAT does, without Stat as a listing
-	if err != nil || len(entries) != 3 {
-		t.Errorf("listing of /: %v, %v", entries, err)
-	}
+	_, err = s.driver.ReadDir("/missing")
+	s.mustFail(550, err)
 }
 
 func TestListLarge(t *testing.T) {

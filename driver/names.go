@@ -79,6 +79,12 @@ func (d *Driver) resolve(wire string) (name, error) {
 	return n, nil
 }
 
+// nameOf is the name of what has been listed.
+func (d *Driver) nameOf(key string) name {
+	key = strings.TrimSuffix(key, "/")
+	return name{path: "/" + strings.TrimPrefix(key, d.user.Prefix), key: key}
+}
+
 func checkComponent(text string) error {
 	switch {
 	case text == "" || text == "." || text == "..":

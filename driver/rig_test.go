@@ -272,15 +272,16 @@ func (s *session) hash(p string, algo ftpserver.HASHAlgo, start, end int64) (str
 }
 
 // list is LIST, NLST or MLSD.
-func (s *session) list(verb, p string) ([]os.FileInfo, error) {
-	fi, err := s.stat(verb, p)
-	if err != nil {
-		return nil, err
+func (s *session) list(verb, p string) ([]driver.Entry, error) {
+	s.verb = verb
+	var entries []driver.Entry
+	for e, err := range s.driver.List(s.t.Context(), verb, s.abs(p)) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
 	}
-	if !fi.IsDir() {
-		return []os.FileInfo{fi}, nil
-	}
-	return s.driver.ReadDir(s.abs(p))
+	return entries, nil
 }
 
 func (s *session) rest(offset int64) *session {

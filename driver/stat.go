@@ -9,7 +9,6 @@ import (
 	"path"
 	"time"
 
-	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -21,52 +20,26 @@ type entry struct {
 	marker bool // of a directory: it has a marker object
 }
 
-// info is an entry as ftpserverlib shows it.
-type info struct {
-	name    string // in the client's bytes
-	size    int64
-	modTime time.Time
-	isDir   bool
-	write   bool
+// Stat implements afero.Fs, for SIZE, MDTM, STAT, RNFR, CWD, CDUP, HASH and AVBL.
+func (d *Driver) Stat(wire string) (os.FileInfo, error) {
+	found, err := d.Lookup(d.Client.GetLastCommand(), wire)
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
-var _ os.FileInfo = info{}
-
-func (i info) Name() string       { return i.name }
-func (i info) Size() int64        { return i.size }
-func (i info) ModTime() time.Time { return i.modTime }
-func (i info) IsDir() bool        { return i.isDir }
-func (i info) Sys() any           { return nil }
-
-// Mode shows what the user may do; objects have no modes of their own.
-func (i info) Mode() os.FileMode {
-	mode := os.FileMode(0o444)
-	if i.write {
-		mode |= 0o200
-	}
-	if i.isDir {
-		mode |= os.ModeDir | 0o111
-	}
-	return mode
-}
-
-// Stat implements afero.Fs, for SIZE, MDTM, MLST, STAT, RNFR, CWD, CDUP, HASH, AVBL and,
-// before ReadDir, LIST, NLST and MLSD. The command tells what is asked for, and so which
-// request answers it most likely.
-func (d *Driver) Stat(wire string) (fi os.FileInfo, err error) {
-	verb := d.Client.GetLastCommand()
-	if isListing(verb) {
-		return d.statListing(verb, wire)
-	}
+// Lookup finds a file or directory. The command tells what is asked for, and so which
+// request answers it most likely. An error is a Reply.
+func (d *Driver) Lookup(verb, wire string) (found Entry, err error) {
 	err = d.do(verb, wire, func(_ *Operation, n name) error {
 		e, err := d.lookupFor(verb, n)
-		if err != nil {
-			return err
+		if err == nil {
+			found = d.show(e, wantsTime(verb))
 		}
-		fi, err = d.info(e, wantsTime(verb))
 		return err
 	})
-	return fi, err
+	return found, err
 }
 
 // lookupFor finds what a command's path is. RNFR makes do with a file that the session
@@ -103,8 +76,6 @@ func wantsDirectory(verb string) bool {
 
 // wantsTime tells whether a command shows modification times.
 func wantsTime(verb string) bool { return verb == "MDTM" || verb == "MLST" || verb == "STAT" }
-
-func isListing(verb string) bool { return verb == "LIST" || verb == "NLST" || verb == "MLSD" }
 
 // lookup finds what a path is: one request if the first guess is right.
 func (d *Driver) lookup(n name, dirFirst bool) (entry, error) {
@@ -205,40 +176,32 @@ func (d *Driver) keepParent(n name) error {
 	return err
 }
 
-// info describes an entry to ftpserverlib, with its kept time if that is shown.
-func (d *Driver) info(e entry, withTime bool) (os.FileInfo, error) {
-	i := d.plainInfo(e)
-	if !withTime {
-		return i, nil
+// show makes an entry one for the client, with its kept time if that is asked for.
+func (d *Driver) show(e entry, withTime bool) Entry {
+	o := e.object
+	o.Key = e.key
+	if e.isDir {
+		o.Key, o.Prefix = e.dir(), true
 	}
+	if withTime {
+		if t, ok := d.keptTime(d.ctx, e); ok {
+			o.ModTime = t
+		}
+	}
+	return d.entryOf(path.Base(e.path), o)
+}
+
+// keptTime is the time that a client has set.
+func (d *Driver) keptTime(ctx context.Context, e entry) (t time.Time, ok bool) {
 	key := e.key
 	if e.isDir {
 		key = e.dir()
 	}
-	kept, ok, err := d.Times.TimeOf(d.ctx, d.user.Bucket, key)
-	switch {
-	case err != nil: // the store's own time is still true
+	kept, ok, err := d.Times.TimeOf(ctx, d.user.Bucket, key)
+	if err != nil { // the store's own time is still true
 		d.Log.Warn("kept time unknown", "path", e.path, "err", err)
-	case ok && kept.Holds(e.object):
-		i.modTime = kept.ModTime
 	}
-	return i, nil
-}
-
-func (d *Driver) plainInfo(e entry) info {
-	i := info{
-		name:    d.Names.Encode(path.Base(e.path)),
-		modTime: e.object.ModTime,
-		isDir:   e.isDir,
-		write:   d.user.Permissions.Has(auth.Upload),
-	}
-	if !e.isDir {
-		i.size = e.object.Size
-	}
-	if i.modTime.IsZero() {
-		i.modTime = time.Unix(0, 0) // a prefix without a marker has no time of its own
-	}
-	return i
+	return kept.ModTime, err == nil && ok && kept.Holds(e.object)
 }
 
 // remember keeps what RNFR found for RNTO.

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"iter"
 	"path"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/upload"
 )
 
@@ -89,9 +93,7 @@ func (d *Driver) partial(ctx context.Context, n name) (p upload.Partial, ok bool
 
 // partialEntry shows a Partial as a file.
 func partialEntry(n name, p upload.Partial) entry {
-	e := entry{name: n}
-	e.object.Key, e.object.Size, e.object.ModTime = n.key, p.Size, p.Started
-	return e
+	return entry{name: n, object: partialObject(n.key, p)}
 }
 
 // showsPartial tells whether a command shows a file's size or time to its owner.
@@ -120,23 +122,53 @@ func (d *Driver) discardUnfinished(ctx context.Context, n name) (found bool) {
 	return found
 }
 
-// partialsIn lists the unfinished uploads of a directory that its owner is to see. exists
-// tells which files there are.
-func (d *Driver) partialsIn(dir name, exists func(key string) bool) ([]entry, error) {
-	var entries []entry
-	for key := range d.unfinishedUploads(d.ctx) {
-		base := path.Base(key)
-		if key != dir.dir()+base {
-			continue
+// withPartials puts the unfinished uploads of a directory that its owner is to see among
+// its files, which come sorted by name, as do these. Names begin with head.
+func (d *Driver) withPartials(ctx context.Context, dir name, head string,
+	files iter.Seq2[store.Object, error],
+) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		pending := d.unfinishedIn(ctx, dir, head)
+		for o, err := range files {
+			for err == nil && len(pending) > 0 && path.Base(pending[0]) <= baseName(dir, o) {
+				key := pending[0]
+				pending = pending[1:]
+				p, ok, partErr := d.partial(ctx, dir.child(path.Base(key)))
+				switch {
+				case partErr != nil:
+					err = partErr
+				case ok && o.Key == key && !p.Live(time.Now()): // resumed, it will replace the file
+					o = partialObject(key, p)
+				case ok && o.Key != key && !yield(partialObject(key, p), nil):
+					return
+				}
+			}
+			if !yield(o, err) || err != nil {
+				return
+			}
 		}
-		n := dir.child(base)
-		p, ok, err := d.partial(d.ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		if ok && (!exists(key) || !p.Live(time.Now())) {
-			entries = append(entries, partialEntry(n, p))
+		for _, key := range pending {
+			p, ok, err := d.partial(ctx, dir.child(path.Base(key)))
+			if (ok || err != nil) && !yield(partialObject(key, p), err) || err != nil {
+				return
+			}
 		}
 	}
-	return entries, nil
+}
+
+// unfinishedIn is the keys of unfinished uploads into a directory, sorted.
+func (d *Driver) unfinishedIn(ctx context.Context, dir name, head string) []string {
+	var keys []string
+	for key := range d.unfinishedUploads(ctx) {
+		base := path.Base(key)
+		if key == dir.dir()+base && strings.HasPrefix(base, head) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func partialObject(key string, p upload.Partial) store.Object {
+	return store.Object{Key: key, Size: p.Size, ModTime: p.Started}
 }
