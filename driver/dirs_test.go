@@ -22,7 +22,7 @@ func TestMkdir(t *testing.T) {
 		code int
 	}{
 		{"dir", 550}, {"dir/sub", 550}, {"file", 550}, {"implied", 550}, {"/", 550},
-		{"missing/dir", 553}, {"file/dir", 553},
+		{"missing/dir", 550}, {"file/dir", 550},
 	} {
 		s.mustFail(c.code, s.mkd(c.path))
 	}

@@ -20,6 +20,9 @@ func (d *Driver) GetHandle(wire string, flags int, offset int64) (ftpserver.File
 		return nil, d.end(op, err)
 	}
 	op.Path = n.path
+	if n.slash {
+		return nil, d.end(op, errNotFile)
+	}
 	transfer, err := d.open(n, flags, offset)
 	if err != nil {
 		return nil, d.end(op, err)

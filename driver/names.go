@@ -13,14 +13,18 @@ import (
 // errBadName: no object of this name can exist. The text is fit for users.
 var errBadName = errors.New("name not allowed")
 
+// errNotFile: a path that ends in a slash is a directory's (POSIX, 4.16, Pathname Resolution).
+var errNotFile = errors.New("a file's name does not end in a slash")
+
 // maxComponent is the longest name of a file or directory in bytes of UTF-8: that of
 // POSIX file systems, and of the object stores built on them.
 const maxComponent = 255
 
 // name is a path of the user's, resolved.
 type name struct {
-	path string // UTF-8, absolute and clean: "/", "/a/b"
-	key  string // object key of a file of that path
+	path  string // UTF-8, absolute and clean: "/", "/a/b"
+	key   string // object key of a file of that path
+	slash bool   // the client wrote a slash behind it: it means no file
 }
 
 // dir is the key of a directory's marker, and the prefix of all below it: "" for the
@@ -55,6 +59,7 @@ func (n name) parent() name {
 // resolve turns a path in the client's bytes into a name below the user's home. ".."
 // stops at home.
 func (d *Driver) resolve(wire string) (name, error) {
+	slash := strings.HasSuffix(wire, "/")
 	if !path.IsAbs(wire) {
 		wire = path.Join(d.Client.Path(), wire)
 	}
@@ -71,7 +76,7 @@ func (d *Driver) resolve(wire string) (name, error) {
 		components[i] = text
 	}
 	text := strings.Join(components, "/")
-	n := name{path: "/" + text, key: d.user.Prefix + text}
+	n := name{path: "/" + text, key: d.user.Prefix + text, slash: slash}
 	if len(n.key) >= store.MaxKeyLength { // a directory's marker needs one byte more
 		return name{}, fmt.Errorf("%w: path of %d bytes; at most %d fit",
 			errBadName, len(text), store.MaxKeyLength-1-len(d.user.Prefix))

@@ -129,13 +129,13 @@ func TestNamesRefused(t *testing.T) {
 	} {
 		s.mustFail(553, s.stor(name, "x"))
 		s.mustFail(553, s.appe(name, "x"))
-		s.mustFail(553, s.mkd(name))
+		s.mustFail(550, s.mkd(name))
 		s.mustFail(553, s.rnto("file", name))
 		s.mustFail(553, s.rnto("dir", name))
-		s.mustFail(553, s.dele(name))
-		s.mustFail(553, s.cwd(name))
+		s.mustFail(550, s.dele(name))
+		s.mustFail(550, s.cwd(name))
 		_, err := s.list("LIST", name)
-		s.mustFail(553, err)
+		s.mustFail(550, err)
 	}
 	if seen := s.requests.take(); len(seen) > 0 { // stores differ in what they refuse
 		t.Errorf("requests %v", seen)
@@ -155,7 +155,7 @@ func TestLongestPath(t *testing.T) {
 	s.must(s.cwd(dir))
 	s.roundTrip(strings.Repeat("x", free))
 	s.mustFail(553, s.stor(strings.Repeat("x", free+1), "x"))
-	s.mustFail(553, s.mkd(strings.Repeat("x", free+1)))
+	s.mustFail(550, s.mkd(strings.Repeat("x", free+1)))
 }
 
 // Whatever the path, it stays at home.

@@ -14,8 +14,11 @@ func (d *Driver) Remove(wire string) error {
 		if err := d.permit(auth.Delete); err != nil {
 			return err
 		}
-		if n.home() {
+		switch {
+		case n.home():
 			return errIsDirectory
+		case n.slash:
+			return errNotFile
 		}
 		e, err := d.lookupFile(d.ctx, n)
 		if discarded := d.discardUnfinished(d.ctx, n); discarded && errors.Is(err, fs.ErrNotExist) {

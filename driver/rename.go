@@ -34,7 +34,7 @@ func (d *Driver) Rename(fromWire, toWire string) error {
 			return errHome
 		}
 		source, err := d.renameSource(from)
-		if err != nil || from == to {
+		if err != nil || from.key == to.key {
 			return err
 		}
 		if source.isDir {
@@ -57,6 +57,9 @@ func (d *Driver) renameSource(from name) (entry, error) {
 }
 
 func (d *Driver) renameFile(source entry, to name) error {
+	if to.slash {
+		return errNotFile
+	}
 	replaced, err := d.renameTarget(to)
 	if err != nil {
 		return err

@@ -87,6 +87,7 @@ func translations() []translation {
 		{store.ErrBadName, 550, "File name not allowed by the storage"},
 		{errIsDirectory, 550, "Is a directory"},
 		{errNotDirectory, 550, "Not a directory"},
+		{errNotFile, 550, ""}, // the text says it all
 		{errNotEmpty, 550, "Directory is not empty"},
 		{errNoParent, 550, "Directory does not exist; make it first"},
 		{errIntoItself, 550, "A directory cannot be moved into itself"},

@@ -25,6 +25,7 @@ func replyCodes() map[error]struct{ code, storing int } {
 		store.ErrBadName:         naming,
 		errIsDirectory:           naming,
 		errNotDirectory:          naming,
+		errNotFile:               naming,
 		errNotEmpty:              naming,
 		errNoParent:              naming,
 		errIntoItself:            naming,

@@ -27,7 +27,7 @@ func TestSite(t *testing.T) {
 		{"UTIME file 20010203040506 x 20010203040506 UTC", 501},
 		{"UTIME 20010203040506 missing", 550},
 		{"UTIME missing 20010203040506 20010203040506 20010203040506 UTC", 550},
-		{"UTIME 20010203040506 a\x00b", 553},
+		{"UTIME 20010203040506 a\x00b", 550},
 	} {
 		answer := s.driver.Site(c.param)
 		if answer == nil || answer.Code != c.code || answer.Message == "" || strings.ContainsAny(answer.Message, "\x01\r\n") {

@@ -55,7 +55,7 @@ func (d *Driver) lookupFor(verb string, n name) (entry, error) {
 	}
 	e := entry{name: n}
 	var ok bool
-	if e.object, ok = d.files.get(n.key); !ok {
+	if e.object, ok = d.files.get(n.key); !ok || n.slash {
 		var err error
 		if e, err = d.lookup(n, false); err != nil {
 			return entry{}, err
@@ -94,6 +94,9 @@ func (d *Driver) lookup(n name, dirFirst bool) (entry, error) {
 }
 
 func (d *Driver) lookupFile(ctx context.Context, n name) (entry, error) {
+	if n.slash {
+		return entry{}, os.ErrNotExist
+	}
 	object, err := d.Store.Stat(ctx, n.key)
 	if err != nil {
 		return entry{}, fmt.Errorf("stat: %w", err)
