@@ -10,8 +10,8 @@ import (
 	"github.com/spdscheme/spdserver/encoding"
 )
 
-// Site implements ftpserver.ClientDriverExtensionSite. It answers every SITE command, so
-// that none of ftpserverlib's own is reached.
+// Site implements ftpserver.ClientDriverExtensionSite. It answers every SITE command but
+// HELP, which is the session's.
 func (d *Driver) Site(param string) *ftpserver.AnswerCommand {
 	verb, args, _ := strings.Cut(param, " ")
 	text, err := d.site(strings.ToUpper(verb), args)
@@ -27,8 +27,6 @@ func (d *Driver) Site(param string) *ftpserver.AnswerCommand {
 
 func (d *Driver) site(verb, args string) (string, error) {
 	switch verb {
-	case "HELP":
-		return "SITE commands: CHARSET HELP UTIME", nil
 	case "CHARSET":
 		return d.siteCharset(args)
 	case "UTIME":

@@ -109,6 +109,12 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 		return s.doFeat, true
 	case "OPTS":
 		return s.doOpts, true
+	case "HELP":
+		return s.doHelp, true
+	case "LANG":
+		return s.doLang, true
+	case "HOST":
+		return s.doHost, true
 	case "SYST":
 		return s.answer("215 UNIX Type: L8"), true
 	case "NOOP":
@@ -155,6 +161,8 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 		return s.onPath(s.doMdtm), true
 	case "MFMT":
 		return s.doMfmt, true
+	case "MFF":
+		return s.doMff, true
 	case "HASH", "XCRC", "MD5", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512":
 		return s.onPath(s.doHash), true
 	case "SITE":

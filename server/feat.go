@@ -16,7 +16,7 @@ func (s *session) features() []string {
 	if s.server.ActiveMode {
 		list = append(list, "EPRT")
 	}
-	return append(list, "AVBL", "CLNT", "EPSV", s.hashFeature(), "MDTM", "MFMT",
+	return append(list, "AVBL", "CLNT", "EPSV", s.hashFeature(), "HOST", "LANG EN*", "MDTM", "MFF Modify;", "MFMT",
 		"MLST Type*;Size*;Modify*;", "REST STREAM", "SIZE", "TVFS", "UTF8",
 		"XCRC", "XMD5", "XSHA1", "XSHA256", "XSHA512")
 }

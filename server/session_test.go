@@ -87,7 +87,7 @@ func TestCommands(t *testing.T) {
 		{"250-", "MLST f"}, {"213 20", "MDTM f"}, {"213", "MFMT 20200102030405 f"}, {"213 20200102030405", "MDTM f"},
 		{"213", "MDTM 20210102030405 f"}, {"213 20210102030405", "MDTM f"},
 		{"200", "SITE UTIME 20220102030405 f"}, {"213 20220102030405", "MDTM f"},
-		{"502", "SITE CHMOD 755 f"}, {"502", "SITE CHMOD"}, {"200", "SITE HELP"}, {"500", "SITE RMDIR /"},
+		{"502", "SITE CHMOD 755 f"}, {"502", "SITE CHMOD"}, {"214", "SITE HELP"}, {"500", "SITE RMDIR /"},
 		{"213", "AVBL /"}, {"213", "STAT f"}, {"212", "STAT /"},
 		{"250", "XCRC f"}, {"250", "XMD5 f"}, {"250", `XSHA256 "f" 0 5`}, {"213", "HASH f"},
 		{"250", `XSHA1 a "quoted" name`}, {"213", `HASH a "quoted" name`},

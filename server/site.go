@@ -1,9 +1,15 @@
 package server
 
+import "strings"
+
 // doSite executes what is particular to this server (RFC 959, 4.1.3).
 func (s *session) doSite(c command) string {
 	if c.arg == "" {
 		s.reply("501 SITE needs a command; try SITE HELP")
+		return ""
+	}
+	if verb, _, _ := strings.Cut(c.arg, " "); strings.EqualFold(verb, "HELP") {
+		s.siteHelp()
 		return ""
 	}
 	answer := s.files.Site(c.arg)
