@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/spdscheme/spdserver/driver"
 )
 
 // openData opens the data connection of a transfer and, after PROT P, protects it.
@@ -24,18 +26,25 @@ func (s *session) openData(ctx context.Context, port dataPort) (net.Conn, error)
 	if !s.private {
 		return conn, nil
 	}
-	return tls.Server(&watchedConn{Conn: conn}, s.server.TLS), nil
+	return s.tickets.dataConn(&watchedConn{Conn: conn}), nil
 }
 
-// handshake protects a data connection, once the client has read 150.
-func handshake(ctx context.Context, conn net.Conn) error {
+// handshake protects a data connection, once the client has read 150. Its errors are
+// replies.
+func (s *session) handshake(ctx context.Context, conn net.Conn) error {
 	secure, ok := conn.(*tls.Conn)
 	if !ok {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	return secure.HandshakeContext(ctx)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return &driver.Reply{Code: 426, Text: "TLS handshake on the data connection failed", Cause: err}
+	}
+	if err := s.tickets.check(secure); err != nil {
+		return &driver.Reply{Code: 522, Text: "Data connections must resume the control connection's TLS session", Cause: err}
+	}
+	return nil
 }
 
 // closeData ends a data connection; under TLS with close_notify.

@@ -41,8 +41,9 @@ type Options struct {
 	MaxSessionsPerIP int
 	LoginAttempts    int // wrong passwords on one connection
 
-	TLS         *tls.Config // nil: no FTPS
-	TLSRequired bool
+	TLS             *tls.Config // nil: no FTPS. Its session ticket keys may be set at any time
+	TLSRequired     bool
+	TLSSessionReuse SessionReuse // of data connections
 
 	// Login tells who a client is; auth.Authenticator has it.
 	Login func(ctx context.Context, name, password string, from netip.Addr) (*auth.User, error)

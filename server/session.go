@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -54,6 +53,7 @@ type session struct {
 	private  bool                    // PROT P
 	ascii    bool                    // TYPE A
 	rest     int64                   // of REST, for the next transfer
+	tickets  *tickets                // of TLS; nil before it
 	pbsz     bool                    // PBSZ was said
 	epsvAll  bool                    // EPSV ALL
 	port     dataPort                // for the next transfer; nil before PASV and the like
@@ -371,7 +371,8 @@ func (s *session) connection() net.Conn {
 func (s *session) startTLS() error {
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
 	defer cancel()
-	conn := tls.Server(s.raw, s.server.TLS)
+	s.tickets = newTickets(s.server.TLS, s.server.TLSSessionReuse, s.id)
+	conn := s.tickets.controlConn(s.raw)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		s.log.Info("TLS handshake failed", "err", err)
 		s.cut()

@@ -112,9 +112,8 @@ func (s *session) runTransfer(t *transfer, port dataPort, m mover) {
 	}
 	s.reply("150 Opening data connection")
 	stop := context.AfterFunc(t.ctx, func() { _ = conn.Close() }) // wakes whoever reads or writes it
-	if err = handshake(t.ctx, conn); err != nil {
+	if err = s.handshake(t.ctx, conn); err != nil {
 		m.fail(err)
-		err = &driver.Reply{Code: 426, Text: "TLS handshake on the data connection failed", Cause: err}
 	} else {
 		err = m.move(conn)
 	}
