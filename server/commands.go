@@ -127,7 +127,11 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 		return s.onlyParameter("S"), true
 	case "TYPE":
 		return s.doType, true
-	case "RETR", "STOR", "APPE", "MLSD", "LIST", "NLST":
+	case "RETR", "STOR", "APPE":
+		return s.onPath(s.doTransfer), true
+	case "STOU":
+		return s.doStou, true
+	case "MLSD", "LIST", "NLST":
 		return s.doTransfer, true
 	case "PASV":
 		return s.doPasv, true

@@ -25,7 +25,7 @@ func (s *session) report(op driver.Operation) {
 
 func directionOf(verb string) string {
 	switch verb {
-	case "STOR", "APPE":
+	case "STOR", "STOU", "APPE":
 		return "up"
 	case "RETR":
 		return "down"
@@ -43,7 +43,7 @@ func actionOf(op driver.Operation) audit.Action {
 		return audit.Login
 	case "QUIT":
 		return audit.Logout
-	case "STOR", "APPE":
+	case "STOR", "STOU", "APPE":
 		return audit.Upload
 	case "RETR":
 		return audit.Download

@@ -78,6 +78,9 @@ func (s *session) prepare(c command, rest int64) (mover, error) {
 	case "STOR":
 		file, err := s.files.GetHandle(path, os.O_WRONLY|os.O_CREATE, rest)
 		return &receiving{file: file, ascii: s.ascii}, err
+	case "STOU":
+		file, err := s.files.GetHandle(path, os.O_WRONLY|os.O_CREATE, 0)
+		return &receiving{file: file, ascii: s.ascii}, err
 	case "APPE":
 		file, err := s.files.GetHandle(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0)
 		return &receiving{file: file, ascii: s.ascii}, err
@@ -110,7 +113,7 @@ func (s *session) runTransfer(t *transfer, port dataPort, m mover) {
 		}
 		return
 	}
-	s.reply("150 Opening data connection")
+	s.reply("150 %s", t.command.opening())
 	stop := context.AfterFunc(t.ctx, func() { _ = conn.Close() }) // wakes whoever reads or writes it
 	if err = s.handshake(t.ctx, conn); err != nil {
 		m.fail(err)
@@ -127,7 +130,7 @@ func (s *session) runTransfer(t *transfer, port dataPort, m mover) {
 	case err != nil:
 		s.replyError(err)
 	default:
-		s.reply("226 Transfer complete")
+		s.reply("226 %s", t.command.complete())
 	}
 }
 
