@@ -168,8 +168,8 @@ func (l *Listing) pause() error {
 	return nil
 }
 
-// Close ends the listing and reports it. err is what went wrong with the listing or with
-// its way to the client; Close returns it as a Reply.
+// Close ends the listing and reports it. err is what went wrong with the listing, or with
+// its way to the client, if anything did; Close returns it as a Reply.
 func (l *Listing) Close(err error) error {
 	defer l.driver.transfers.Done()
 	l.cancel()
@@ -179,10 +179,11 @@ func (l *Listing) Close(err error) error {
 	if l.matches != nil {
 		l.matches.stop()
 	}
+	_, told := errors.AsType[*Reply](err)
 	switch {
 	case l.failed != nil:
 		err = l.failed
-	case err != nil:
+	case err != nil && !told:
 		err = fmt.Errorf("%w: %w", errTransfer, err)
 	}
 	return l.driver.end(l.op, err)

@@ -173,7 +173,9 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 		return s.doSite, true
 	case "RNFR", "RNTO":
 		return s.onPath(command.line), true
-	case "STAT", "MLST", "QUIT":
+	case "MLST":
+		return s.doMlst, true
+	case "STAT", "QUIT":
 		return command.line, true
 	case "ACCT", "SMNT", "ADAT", "CONF", "ENC", "MIC", "LPRT", "LPSV":
 		return s.answer("502 Command not implemented"), true
@@ -253,17 +255,4 @@ func shown(text string) string {
 		}
 	}
 	return string(b[:min(len(b), most)])
-}
-
-// withoutListOptions takes options as of ls from the argument of LIST and NLST; clients
-// send them, though no RFC knows them.
-func withoutListOptions(arg string) string {
-	for strings.HasPrefix(arg, "-") {
-		options, path, _ := strings.Cut(arg, " ")
-		if strings.Trim(options[1:], "aAlLRrtTSsh1FdCn") != "" {
-			return arg // a file of that name
-		}
-		arg = path
-	}
-	return arg
 }

@@ -17,6 +17,6 @@ func (s *session) features() []string {
 		list = append(list, "EPRT")
 	}
 	return append(list, "AVBL", "CLNT", "EPSV", s.hashFeature(), "HOST", "LANG EN*", "MDTM", "MFF Modify;", "MFMT",
-		"MLST Type*;Size*;Modify*;", "REST STREAM", "SIZE", "TVFS", "UTF8",
+		s.factsFeature(), "REST STREAM", "SIZE", "TVFS", "UTF8",
 		"XCRC", "XMD5", "XSHA1", "XSHA256", "XSHA512")
 }

@@ -71,17 +71,6 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-func TestWithoutListOptions(t *testing.T) {
-	for arg, want := range map[string]string{
-		"": "", "-la": "", "-al dir": "dir", "-a -l dir": "dir", "dir": "dir",
-		"-l  lead": " lead", "-la -x": "-x", "-backup": "-backup", "dir -la": "dir -la",
-	} {
-		if got := withoutListOptions(arg); got != want {
-			t.Errorf("%q: got %q, want %q", arg, got, want)
-		}
-	}
-}
-
 func TestParseAddresses(t *testing.T) {
 	for _, test := range []struct{ verb, arg, want string }{
 		{"PORT", "127,0,0,1,195,80", "127.0.0.1:50000"},
@@ -114,7 +103,7 @@ func TestParseAddresses(t *testing.T) {
 }
 
 func FuzzCommand(f *testing.F) {
-	for _, seed := range []string{"PORT 1,2,3,4,5,6", "EPRT |1|127.0.0.1|5|", "LIST -la x", "MDTM 20200101000000 a", "XCRC a b 1 2", "\xf2ABOR"} {
+	for _, seed := range []string{"PORT 1,2,3,4,5,6", "EPRT |1|127.0.0.1|5|", "MDTM 20200101000000 a", "XCRC a b 1 2", "\xf2ABOR"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
@@ -124,6 +113,5 @@ func FuzzCommand(f *testing.F) {
 		}
 		_, _ = parsePort(c.arg)
 		_, _ = parseEprt(c.arg)
-		withoutListOptions(c.arg)
 	})
 }

@@ -8,6 +8,8 @@ func (s *session) doOpts(c command) string {
 	switch strings.ToUpper(option) {
 	case "UTF8", "UTF-8":
 		s.optsUTF8(strings.ToUpper(value))
+	case "MLST":
+		s.optsMLST(value)
 	case "HASH":
 		s.optsHash(value)
 	case "":

@@ -59,6 +59,7 @@ type session struct {
 	port     dataPort                // for the next transfer; nil before PASV and the like
 	verb     string                  // the command being executed
 	utf8     bool                    // OPTS UTF8 ON
+	hidden   facts                   // that OPTS MLST has not selected
 	hash     int                     // OPTS HASH: which of hashNames
 	replies  replyLines
 

@@ -40,8 +40,6 @@ func (s *session) doTransfer(c command) string {
 		return ""
 	}
 	switch c.verb {
-	case "LIST", "NLST":
-		c.arg = withoutListOptions(c.arg)
 	case "RETR", "STOR", "APPE":
 		if c.arg == "" {
 			s.reply("501 %s needs a path", c.verb)
@@ -85,7 +83,7 @@ func (s *session) prepare(c command, rest int64) (mover, error) {
 		file, err := s.files.GetHandle(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0)
 		return &receiving{file: file, ascii: s.ascii}, err
 	}
-	return s.prepareListing(c, path)
+	return s.prepareListing(s.ctx, c)
 }
 
 func (s *session) startTransfer(c command, port dataPort, m mover) {
