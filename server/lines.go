@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxLine is the longest command line in bytes, without its end. Paths of 1,024 bytes,
@@ -22,6 +24,14 @@ const (
 	telnetDont = 254
 	telnetIAC  = 255
 )
+
+// inlineUrgent makes urgent data, as which clients send ABOR or parts of it, come in their
+// place. By default TCP hands them out apart, and the line would lack a byte.
+func inlineUrgent(conn any) {
+	_ = withFD(conn, func(fd int) { // without it, only such an ABOR is not understood
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
+	})
+}
 
 // lineReader cuts what a client sends into command lines and takes the Telnet out of
 // them (RFC 959, 4.1.3; RFC 854). It is used by one goroutine.
@@ -46,6 +56,9 @@ func (l *lineReader) next() (string, error) {
 		}
 		if b == '\n' && !literal {
 			break
+		}
+		if b == tlsHandshake && len(l.buf) == 0 {
+			return "", errForeign
 		}
 		if len(l.buf) > maxLine {
 			l.tooLong = true

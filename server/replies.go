@@ -5,9 +5,44 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/spdscheme/spdserver/driver"
 )
+
+// replyTimeout is how long a client may take to read a reply.
+const replyTimeout = 30 * time.Second
+
+// Write implements net.Conn for the engine: replies, any number of lines at a time.
+func (s *session) Write(p []byte) (int, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var out bytes.Buffer
+	for line := range s.replies.add(p) {
+		out.WriteString(line)
+		out.WriteString("\r\n")
+	}
+	if err := s.send(out.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// send writes to the client. The caller holds writing.
+func (s *session) send(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	conn := s.connection()
+	if err := conn.SetWriteDeadline(time.Now().Add(replyTimeout)); err != nil {
+		return err
+	}
+	_, err := conn.Write(p)
+	if err != nil {
+		s.cut() // half a reply cannot be mended
+	}
+	return err
+}
 
 // replyLines puts the engine's output together to lines and corrects them. It is guarded
 // by session.writing.

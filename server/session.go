@@ -1,16 +1,12 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
@@ -21,13 +17,16 @@ import (
 )
 
 // session is one client's control connection, and the net.Conn that the engine talks to
-// in its place. Two goroutines meet here:
+// in its place. Three goroutines meet here:
 //
-//   - the engine's command loop takes command lines by Read, which executes what the
-//     session can do itself, and gives replies by Write, which corrects them and passes
-//     them on. While a transfer runs it goes on reading, so that a client that goes away is
-//     noticed at once;
-//   - a transfer, if one is in progress, moves bytes and replies when it is done.
+//   - the reader, which is run, reads command lines (input.go) and passes them on. It never
+//     waits for a command to be done, so that ABOR and a client that goes away are noticed
+//     at once;
+//   - the engine's command loop takes the lines by Read, which executes what the session can
+//     do itself, and gives replies by Write, which corrects them and passes them on
+//     (replies.go);
+//   - a transfer, if one is in progress, moves bytes and replies when it is done
+//     (transfer.go).
 type session struct {
 	server *Server
 	id     string
@@ -41,11 +40,15 @@ type session struct {
 	left     chan struct{} // closed when the engine has left
 	gone     chan struct{} // closed when the client has closed the control connection
 
+	in    *lineReader   // of the reader alone, but for AUTH TLS
+	lines chan input    // from the reader to the command loop
+	goOn  chan struct{} // from the command loop to the reader, which waits for it
+	wake  chan struct{} // makes the command loop look at the session's state
+
 	// Of the engine's command loop alone.
-	in       *lineReader
-	ahead    []string // lines read while a transfer was waited for
-	pending  []byte   // command line that the engine has not read yet
-	name     string   // of the last USER
+	held     bool   // the reader waits for the end of the command
+	pending  []byte // command line that the engine has not read yet
+	name     string // of the last USER
 	failures int
 	account  *auth.User              // after login
 	files    *driver.Driver          // after login
@@ -66,7 +69,8 @@ type session struct {
 	user string // after login; guarded by server.mu
 
 	transfers sync.WaitGroup
-	grace     time.Duration // see alive; of the transfer in progress
+	grace     time.Duration // see alive
+	stays     bool          // see alive
 
 	writing sync.Mutex // one reply at a time
 
@@ -77,9 +81,8 @@ type session struct {
 	running  *transfer // in progress, or nil
 	active   time.Time
 	farewell string // reply that ends the session as soon as it is idle
-	waiting  bool   // the command loop waits for the end of running
 	quit     bool   // the client has said QUIT
-	isGone   bool   // gone is closed
+	isGone   bool   // gone is closed, for the client has closed the control connection
 }
 
 var _ net.Conn = (*session)(nil)
@@ -88,6 +91,7 @@ func newSession(s *Server, conn net.Conn, implicit bool) *session {
 	ctx, cancel := context.WithCancel(context.Background())
 	id := newID()
 	now := time.Now()
+	inlineUrgent(conn)
 	return &session{
 		server: s, id: id, ip: addrOf(conn.RemoteAddr()),
 		log: s.Log.With("session", id, "remote", conn.RemoteAddr().String()),
@@ -96,13 +100,13 @@ func newSession(s *Server, conn net.Conn, implicit bool) *session {
 		left: make(chan struct{}),
 		gone: make(chan struct{}),
 		conn: conn, raw: conn, in: newLineReader(conn),
+		lines: make(chan input, linesAhead),
+		goOn:  make(chan struct{}),
+		wake:  make(chan struct{}, 1),
 	}
 }
 
-const (
-	handshakeTimeout = 10 * time.Second
-	replyTimeout     = 30 * time.Second // for a client to take a reply
-)
+const handshakeTimeout = 10 * time.Second
 
 func newID() string {
 	var b [6]byte
@@ -121,26 +125,12 @@ func (s *session) run() {
 	if !s.server.arrivals.hand(s) {
 		return
 	}
-	<-s.left
+	s.readLines()
+	s.lastWords()
 	s.cancel()
 	s.transfers.Wait()
 	s.setDataPort(nil)
 	s.reportLogout()
-}
-
-// lost notes that the client is gone. A transfer in progress is cut off. It may be called
-// again: whoever reads on finds the same end.
-func (s *session) lost() {
-	s.mu.Lock()
-	if !s.isGone {
-		s.isGone = true
-		close(s.gone)
-	}
-	cut := s.running != nil && !s.quit
-	s.mu.Unlock()
-	if cut {
-		s.cut()
-	}
 }
 
 // engineLeft is called once, when the engine has left the session.
@@ -160,13 +150,15 @@ func (s *session) endSoon(reply string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.farewell = reply
-	s.wakeLocked()
+	s.wakeUp()
 }
 
-// wakeLocked ends a Read of the control connection, so that the command loop looks at the
-// session's state. The caller holds mu, as whoever sets another deadline does.
-func (s *session) wakeLocked() {
-	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // a connection that is closed needs no wake
+// wakeUp makes the command loop look at the session's state.
+func (s *session) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is about to
+	}
 }
 
 // refuse answers a connection that is not admitted, and closes it.
@@ -196,171 +188,13 @@ func (s *session) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nextLine waits for a command line. io.EOF ends the session: the client is gone, was
-// silent too long, or the server drains.
-func (s *session) nextLine() (string, error) {
-	if len(s.ahead) > 0 {
-		line := s.ahead[0]
-		s.ahead = s.ahead[1:]
-		return line, nil
-	}
-	for {
-		farewell, err := s.expectLine()
-		if err != nil {
-			return "", io.EOF
-		}
-		if farewell != "" {
-			s.reply("%s", farewell)
-			return "", io.EOF
-		}
-		if line, err := s.readLine(); !errors.Is(err, os.ErrDeadlineExceeded) {
-			return line, err
-		}
-	}
-}
-
-// expectLine sets how long the next line may take; or it returns the reply to end the
-// session with, if it is time for that.
-func (s *session) expectLine() (farewell string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if farewell := s.dueFarewell(); farewell != "" {
-		return farewell, nil
-	}
-	return "", s.conn.SetReadDeadline(s.patience())
-}
-
-// readLine reads a line, and notes what everybody must know at once: that the client is
-// gone, or will be.
-func (s *session) readLine() (string, error) {
-	line, err := s.in.next()
-	switch {
-	case err == nil:
-		s.noteLine(line)
-		return line, nil
-	case errors.Is(err, errLineTooLong):
-		s.noteLine("")
-		return tooLongLine, nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "", err
-	}
-	s.lost()
-	return "", io.EOF
-}
-
-func (s *session) noteLine(line string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active = time.Now()
-	if parseCommand(line).verb == "QUIT" {
-		s.quit = true
-	}
-}
-
-// patience is until when the session waits for the next line; zero: for ever. The caller
-// holds mu.
-func (s *session) patience() time.Time {
-	var until time.Time
-	if s.server.IdleTimeout > 0 && s.running == nil {
-		until = s.active.Add(s.server.IdleTimeout)
-	}
-	if login := s.began.Add(s.server.LoginTimeout); s.account == nil && s.server.LoginTimeout > 0 &&
-		(until.IsZero() || login.Before(until)) {
-		until = login
-	}
-	return until
-}
-
-// dueFarewell is the reply to end the session with, if it is time for that. The caller
-// holds mu.
-func (s *session) dueFarewell() string {
-	switch {
-	case s.running != nil:
-		return ""
-	case s.farewell != "":
-		return s.farewell
-	case s.account == nil && s.server.LoginTimeout > 0 && time.Since(s.began) >= s.server.LoginTimeout:
-		return "421 Login took too long; connect again"
-	case s.server.IdleTimeout > 0 && time.Since(s.active) >= s.server.IdleTimeout:
-		return "421 Idle too long; connect again"
-	}
-	return ""
-}
-
 func (s *session) transferring() bool { return s.current() != nil }
-
-// linesAhead is how many command lines are read while they cannot be executed.
-const linesAhead = 16
-
-// waitTransfer waits until no transfer is in progress, and reads ahead meanwhile; false if
-// the session ended first.
-func (s *session) waitTransfer() bool {
-	defer s.setWaiting(false)
-	for s.setWaiting(true) {
-		if len(s.ahead) >= linesAhead {
-			break
-		}
-		line, err := s.readLine()
-		switch {
-		case err == nil:
-			s.ahead = append(s.ahead, line)
-		case !errors.Is(err, os.ErrDeadlineExceeded): // the client is gone; what it said before still counts
-			s.transfers.Wait()
-			return s.ctx.Err() == nil
-		}
-	}
-	s.transfers.Wait()
-	return s.ctx.Err() == nil
-}
-
-// setWaiting says whether the end of the transfer must wake the command loop; false if
-// there is no transfer.
-func (s *session) setWaiting(waiting bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting = waiting && s.running != nil
-	if s.waiting {
-		_ = s.conn.SetReadDeadline(time.Time{}) // a connection that is closed fails in the read
-	}
-	return s.waiting
-}
 
 // Path implements driver.Client: the working directory is the engine's.
 func (s *session) Path() string { return s.engine.Path() }
 
 // GetLastCommand implements driver.Client.
 func (s *session) GetLastCommand() string { return s.verb }
-
-// Write implements net.Conn for the engine: replies, any number of lines at a time.
-func (s *session) Write(p []byte) (int, error) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	var out bytes.Buffer
-	for line := range s.replies.add(p) {
-		out.WriteString(line)
-		out.WriteString("\r\n")
-	}
-	if err := s.send(out.Bytes()); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// send writes to the client. The caller holds writing.
-func (s *session) send(p []byte) error {
-	if len(p) == 0 {
-		return nil
-	}
-	conn := s.connection()
-	if err := conn.SetWriteDeadline(time.Now().Add(replyTimeout)); err != nil {
-		return err
-	}
-	_, err := conn.Write(p)
-	if err != nil {
-		s.cut() // half a reply cannot be mended
-	}
-	return err
-}
 
 func (s *session) connection() net.Conn {
 	s.mu.Lock()
@@ -382,7 +216,8 @@ func (s *session) startTLS() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn, s.secure = conn, true
-	s.in = newLineReader(conn) // clear text sent before the handshake is dropped
+	s.name, s.private, s.pbsz = "", s.implicit, false // RFC 4217, 4: as if the client had just connected
+	s.in = newLineReader(conn)         // clear text sent before the handshake is dropped
 	return nil
 }
 

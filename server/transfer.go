@@ -91,7 +91,11 @@ func (s *session) startTransfer(c command, port dataPort, m mover) {
 	t := &transfer{ctx: ctx, cancel: cancel, done: make(chan struct{}), command: c}
 	s.mu.Lock()
 	s.running = t
+	cut := s.isGone && !s.quit // see lost
 	s.mu.Unlock()
+	if cut {
+		s.cut()
+	}
 	s.transfers.Go(func() {
 		defer s.endTransfer(t)
 		s.runTransfer(t, port, m)
@@ -140,11 +144,7 @@ func (s *session) endTransfer(t *transfer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running, s.active = nil, time.Now()
-	if s.waiting || s.farewell != "" {
-		s.wakeLocked()
-	} else {
-		_ = s.conn.SetReadDeadline(s.patience()) // a connection that is closed fails in the read
-	}
+	s.wakeUp()
 	close(t.done)
 }
 
