@@ -46,6 +46,7 @@ type TLS struct {
 	Required       bool   `koanf:"required"`        // refuse logins and transfers in clear text
 	ImplicitListen string `koanf:"implicit_listen"` // address of the FTPS port; "": none
 	MinVersion     string `koanf:"min_version"`     // "1.2" or "1.3"
+	SessionReuse   string `koanf:"session_reuse"`   // data connections resume the control connection's: "off", "prefer", "require"
 }
 
 // S3 is where the objects live.
@@ -113,7 +114,7 @@ func Default() Config {
 			Banner:         "SPD ready",
 			ActiveMode:     true,
 		},
-		TLS: TLS{MinVersion: "1.2"},
+		TLS: TLS{MinVersion: "1.2", SessionReuse: "prefer"},
 		S3: S3{
 			Endpoint:       "http://127.0.0.1:9000",
 			Region:         "us-east-1",

@@ -74,6 +74,7 @@ func (ck *checker) tls(t TLS) {
 	ck.require(t.ImplicitListen == "" || t.Cert != "", "tls.implicit_listen", "needs tls.cert and tls.key")
 	ck.address("tls.implicit_listen", t.ImplicitListen, true)
 	ck.oneOf("tls.min_version", t.MinVersion, "1.2", "1.3")
+	ck.oneOf("tls.session_reuse", t.SessionReuse, "off", "prefer", "require")
 }
 
 func (ck *checker) s3(s S3) {

@@ -48,6 +48,7 @@ type App struct {
 	audit    *audit.Log
 	uploads  *upload.Manager
 	made     driver.MadeDirs
+	tickets  *ticketKeys
 }
 
 // Addresses is where a node listens. Implicit and Admin are nil if they are off.
@@ -211,6 +212,8 @@ func (a *App) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.tickets = newTicketKeys(a.database, opts, a.Log)
+	a.tickets.refresh(ctx)
 	ftp, err := server.New(opts)
 	if err != nil {
 		return err
@@ -241,6 +244,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		LoginAttempts:    cfg.LoginAttempts,
 		TLS:              tlsConfig,
 		TLSRequired:      a.cfg.TLS.Required,
+		TLSSessionReuse:  sessionReuse(a.cfg.TLS.SessionReuse),
 		Login:            accounts.Login,
 		Driver:           a.newDriver(a.uploads),
 		Audit:            a.audit,
@@ -294,6 +298,7 @@ func (a *App) startJobs(ctx context.Context) (stop func()) {
 	var jobs sync.WaitGroup
 	jobs.Go(func() { a.uploads.Run(ctx) })
 	jobs.Go(func() { janitor.Run(ctx) })
+	jobs.Go(func() { a.tickets.run(ctx) })
 	return func() {
 		cancel()
 		jobs.Wait()
