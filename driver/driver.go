@@ -44,6 +44,7 @@ type Deps struct {
 	Times   store.Times
 	Usage   auth.Usage
 	Made    *MadeDirs    // one for all sessions of the node; may be nil
+	Hashes  *HashCache   // the same
 	Log     *slog.Logger // says which session and user
 
 	PartSize      int64         // bytes of an upload's first parts

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"crypto/md5"  //nolint:gosec // XMD5 asks for it
 	"crypto/sha1" //nolint:gosec // XSHA1 asks for it
 	"crypto/sha256"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/store"
 )
 
 // ComputeHash implements ftpserver.ClientDriverExtensionHasher for HASH (draft-bryan-ftpext-hash),
@@ -28,30 +30,57 @@ func (d *Driver) ComputeHash(wire string, algo ftpserver.HASHAlgo, start, end in
 		if start < 0 || end < start {
 			return syntax("the range must be START END with 0 <= START <= END")
 		}
-		sum, err := newHash(algo)
-		if err != nil {
-			return err
+		digest, err = d.knownHash(n, algo, start, end)
+		if err == nil && digest == "" {
+			digest, err = d.computeHash(n, algo, start, end)
 		}
-		if err := d.readInto(sum, n, start, end); err != nil {
-			return err
-		}
-		digest = hex.EncodeToString(sum.Sum(nil))
-		return nil
+		return err
 	})
 	return digest, err
 }
 
+// knownHash is the hash of a whole file, if the store or this node knows it; else "".
+func (d *Driver) knownHash(n name, algo ftpserver.HASHAlgo, start, end int64) (string, error) {
+	if start > 0 {
+		return "", nil
+	}
+	known, err := d.Store.Digests(d.ctx, n.key)
+	switch {
+	case errors.Is(err, store.ErrDenied): // it may be read all the same
+		return "", nil
+	case err != nil || end < known.Size:
+		return "", err
+	}
+	return cmp.Or(storedDigest(known, algo), d.Hashes.get(hashed{d.user.Bucket, n.key, known.ETag, algo})), nil
+}
+
+func (d *Driver) computeHash(n name, algo ftpserver.HASHAlgo, start, end int64) (string, error) {
+	sum, err := newHash(algo)
+	if err != nil {
+		return "", err
+	}
+	object, err := d.readInto(sum, n, start, end)
+	if err != nil {
+		return "", err
+	}
+	digest := hex.EncodeToString(sum.Sum(nil))
+	if start == 0 && end >= object.Size {
+		d.Hashes.add(hashed{d.user.Bucket, n.key, object.ETag, algo}, digest)
+	}
+	return digest, nil
+}
+
 // readInto reads the bytes [start, end) of a file, or less if it is shorter.
-func (d *Driver) readInto(w io.Writer, n name, start, end int64) error {
+func (d *Driver) readInto(w io.Writer, n name, start, end int64) (store.Object, error) {
 	first := min(end-start, buffer.FirstRange)
 	body, object, err := d.Store.Open(d.ctx, n.key, start, first, "")
 	if err != nil {
-		return err
+		return object, err
 	}
 	source := objectSource{store: d.Store, object: object}
 	r := buffer.NewReader(d.ctx, d.Budget, source, body, start, first, max(min(end, object.Size), start))
 	_, err = r.WriteTo(w)
-	return errors.Join(err, r.Close())
+	return object, errors.Join(err, r.Close())
 }
 
 func newHash(algo ftpserver.HASHAlgo) (hash.Hash, error) {

@@ -67,6 +67,13 @@ type Object struct {
 	Prefix  bool      // Key is a common prefix and ends in the delimiter
 }
 
+// Digests is an object with the digests of all its bytes that the store has kept, in
+// lowercase hex. "" stands for those it has not: which they are was the uploader's choice.
+type Digests struct {
+	Object
+	CRC32, MD5, SHA1, SHA256, SHA512 string
+}
+
 // Part is one stored part of a multipart upload.
 type Part struct {
 	Number int    // 1..MaxParts
@@ -109,6 +116,11 @@ type PutOptions struct {
 type Reader interface {
 	// Stat returns the object's properties (S3 HeadObject). Absent: ErrNotExist.
 	Stat(ctx context.Context, key string) (Object, error)
+
+	// Digests is Stat, with the digests that the store has checked and kept (S3 HeadObject
+	// with x-amz-checksum-mode). It may be ErrDenied where Stat is not: objects encrypted by
+	// keys of KMS take a right of their own.
+	Digests(ctx context.Context, key string) (Digests, error)
 
 	// Open returns the bytes [off, off+n) of an object, or from off to its end if n < 0,
 	// with the properties of the whole object, by one request (S3 GetObject with Range).

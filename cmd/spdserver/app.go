@@ -49,6 +49,7 @@ type App struct {
 	uploads  *upload.Manager
 	made     driver.MadeDirs
 	tickets  *ticketKeys
+	hashes   driver.HashCache
 }
 
 // Addresses is where a node listens. Implicit and Admin are nil if they are off.
@@ -267,7 +268,7 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 		deps.Budget = a.budget
 		deps.Times = a.database
 		deps.Usage = a.database
-		deps.Made = &a.made
+		deps.Made, deps.Hashes = &a.made, &a.hashes
 		deps.PartSize = int64(a.cfg.Transfer.PartSize)
 		deps.PartsInFlight = a.cfg.Transfer.PartsInFlight
 		deps.DataTimeout = a.cfg.FTP.DataTimeout

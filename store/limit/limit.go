@@ -83,6 +83,10 @@ func (l *limited) Stat(ctx context.Context, key string) (store.Object, error) {
 	return get(ctx, l, func() (store.Object, error) { return l.Store.Stat(ctx, key) })
 }
 
+func (l *limited) Digests(ctx context.Context, key string) (store.Digests, error) {
+	return get(ctx, l, func() (store.Digests, error) { return l.Store.Digests(ctx, key) })
+}
+
 // Open holds its slot only until the answer's headers have arrived. The body is read at the
 // pace of a client who may be slow, or wait for another request to this very store: slots
 // held so long would let a few clients stop all others.

@@ -127,6 +127,10 @@ func (m *measured) Stat(ctx context.Context, key string) (store.Object, error) {
 	return get(m, "stat", func() (store.Object, error) { return m.Store.Stat(ctx, key) })
 }
 
+func (m *measured) Digests(ctx context.Context, key string) (store.Digests, error) {
+	return get(m, "digests", func() (store.Digests, error) { return m.Store.Digests(ctx, key) })
+}
+
 func (m *measured) Open(ctx context.Context, key string, off, n int64, ifMatch string) (io.ReadCloser, store.Object, error) {
 	start := time.Now()
 	rc, o, err := m.Store.Open(ctx, key, off, n, ifMatch)

@@ -125,6 +125,10 @@ func (r *retrier) Stat(ctx context.Context, key string) (store.Object, error) {
 	return get(ctx, r, "stat", func() (store.Object, error) { return r.Store.Stat(ctx, key) })
 }
 
+func (r *retrier) Digests(ctx context.Context, key string) (store.Digests, error) {
+	return get(ctx, r, "digests", func() (store.Digests, error) { return r.Store.Digests(ctx, key) })
+}
+
 func (r *retrier) Copy(ctx context.Context, dst string, src store.Object) (store.Object, error) {
 	return get(ctx, r, "copy", func() (store.Object, error) { return r.Store.Copy(ctx, dst, src) })
 }

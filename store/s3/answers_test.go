@@ -58,6 +58,7 @@ func requests(ctx context.Context, s store.Store) map[string]func() error {
 	return map[string]func() error{
 		"Ping":     func() error { return s.Ping(ctx) },
 		"Stat":     func() error { _, err := s.Stat(ctx, "a"); return err },
+		"Digests":  func() error { _, err := s.Digests(ctx, "a"); return err },
 		"Open":     func() error { _, _, err := s.Open(ctx, "a", 0, -1, ""); return err },
 		"Put":      func() error { _, err := s.Put(ctx, "a", strings.NewReader("x"), 1, store.PutOptions{}); return err },
 		"Copy":     func() error { _, err := s.Copy(ctx, "b", o); return err },

@@ -87,6 +87,7 @@ func TestOneRequestEach(t *testing.T) {
 		{"Put of nothing", "PUT", put("")},
 		{"Put", "PUT", put("0123456789")},
 		{"Stat", "HEAD", func() error { _, err := s.Stat(ctx, "a"); return err }},
+		{"Digests", "HEAD", func() error { _, err := s.Digests(ctx, "a"); return err }},
 		{"Open", "GET", read(0, -1)},
 		{"Open of a range", "GET", read(3, 4)},
 		{"Open of an empty range", "HEAD", read(3, 0)},

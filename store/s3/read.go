@@ -17,24 +17,21 @@ import (
 
 // Stat asks for an object's properties (S3 HeadObject).
 func (b *bucket) Stat(ctx context.Context, key string) (store.Object, error) {
-	return b.head(ctx, key, "")
+	info, err := b.head(ctx, key, minio.StatObjectOptions{})
+	return objectOf(key, info), err
 }
 
-func (b *bucket) head(ctx context.Context, key, ifMatch string) (store.Object, error) {
+func (b *bucket) head(ctx context.Context, key string, opts minio.StatObjectOptions) (minio.ObjectInfo, error) {
 	if err := b.check(ctx, key); err != nil {
-		return store.Object{}, err
+		return minio.ObjectInfo{}, err
 	}
 	rctx, cancel := b.deadline(ctx, 0)
 	defer cancel()
-	var opts minio.StatObjectOptions
-	if ifMatch != "" {
-		opts.Set("If-Match", quote(ifMatch))
-	}
 	info, err := b.core.StatObject(rctx, b.name, key, opts)
 	if err != nil {
-		return store.Object{}, translate(ctx, "head object", err)
+		return minio.ObjectInfo{}, translate(ctx, "head object", err)
 	}
-	return objectOf(key, info), nil
+	return info, nil
 }
 
 // Open asks for an object's bytes (S3 GetObject). An empty range cannot be asked for: it
@@ -68,11 +65,15 @@ func (b *bucket) Open(ctx context.Context, key string, off, n int64, ifMatch str
 
 // openEmpty returns an empty body and the object's properties.
 func (b *bucket) openEmpty(ctx context.Context, key, ifMatch string) (io.ReadCloser, store.Object, error) {
-	o, err := b.head(ctx, key, ifMatch)
+	var opts minio.StatObjectOptions
+	if ifMatch != "" {
+		opts.Set("If-Match", quote(ifMatch))
+	}
+	info, err := b.head(ctx, key, opts)
 	if err != nil {
 		return nil, store.Object{}, err
 	}
-	return io.NopCloser(strings.NewReader("")), o, nil
+	return io.NopCloser(strings.NewReader("")), objectOf(key, info), nil
 }
 
 func (b *bucket) get(ctx context.Context, key string, off, n int64, ifMatch string) (io.ReadCloser, store.Object, error) {

@@ -60,6 +60,15 @@ func (f *Faulty) Stat(ctx context.Context, key string) (o store.Object, err erro
 	return o, err
 }
 
+// Digests is Store.Digests, with faults.
+func (f *Faulty) Digests(ctx context.Context, key string) (d store.Digests, err error) {
+	err = f.call(ctx, Call{Op: "Digests", Key: key}, func() error {
+		d, err = f.Store.Digests(ctx, key)
+		return err
+	})
+	return d, err
+}
+
 // Open is Store.Open, with faults.
 func (f *Faulty) Open(ctx context.Context, key string, off, n int64, ifMatch string) (body io.ReadCloser, o store.Object, err error) {
 	err = f.call(ctx, Call{Op: "Open", Key: key}, func() error {

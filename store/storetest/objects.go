@@ -59,6 +59,27 @@ func testStat(f *fixture) {
 	}
 }
 
+// Which digests there are is the store's business; those that there are must be right.
+func testDigests(f *fixture) {
+	if _, err := f.Digests(f.ctx, "absent"); !errors.Is(err, store.ErrNotExist) {
+		f.Errorf("absent: %v", err)
+	}
+	o := f.put("file", "12345")
+	d, err := f.Digests(f.ctx, "file")
+	if err != nil || d.Key != o.Key || d.Size != o.Size || d.ETag != o.ETag || !d.ModTime.Equal(o.ModTime) {
+		f.Errorf("Digests tells %+v, %v, Stat tells %+v", d, err, o)
+	}
+	for got, want := range map[string]string{
+		d.CRC32: "cbf53a1c", d.MD5: "827ccb0eea8a706c4c34a16891f84e7b", d.SHA1: "8cb2237d0679ca88db6464eac60da96345513964",
+		d.SHA256: "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5",
+		d.SHA512: "3627909a29c31381a071ec27f7c9ca97726182aed29a7ddd2e54353322cfb30abb9e3a6df2ac2c20fe23436311d678564d0c8d305930575f60e2d3d048184d79",
+	} {
+		if got != "" && got != want {
+			f.Errorf("a digest is %s, want %s", got, want)
+		}
+	}
+}
+
 func testPut(f *fixture) {
 	f.put("empty", "")
 	f.wantContent("empty", "")

@@ -49,6 +49,7 @@ func Test(t *testing.T, newStore func(t testing.TB) store.Store, p Properties) {
 	}{
 		{"Ping", testPing},
 		{"Stat", testStat},
+		{"Digests", testDigests},
 		{"Put", testPut},
 		{"PutWrongSize", testPutWrongSize},
 		{"PutIfAbsent", testPutIfAbsent},

@@ -1,0 +1,71 @@
+package driver
+
+import (
+	"sync"
+
+	ftpserver "github.com/fclairamb/ftpserverlib"
+
+	"github.com/spdscheme/spdserver/store"
+)
+
+// HashCache remembers the hashes of whole files that a node has computed, as
+// draft-bryan-ftpext-hash, 6, advises: to ask again costs the store nothing. A file that
+// changes has another ETag. The zero value is ready; it may be used concurrently, and nil
+// remembers nothing.
+type HashCache struct {
+	mu     sync.Mutex
+	hashes map[hashed]string
+}
+
+// hashed is what a hash is of.
+type hashed struct {
+	bucket, key, etag string
+	algo              ftpserver.HASHAlgo
+}
+
+// maxHashes is how many hashes are kept: a megabyte or so.
+const maxHashes = 4096
+
+func (c *HashCache) get(h hashed) string {
+	if c == nil {
+		return ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hashes[h]
+}
+
+func (c *HashCache) add(h hashed, digest string) {
+	if c == nil || h.etag == "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hashes == nil {
+		c.hashes = make(map[hashed]string)
+	}
+	if len(c.hashes) >= maxHashes {
+		for old := range c.hashes { // any will do
+			delete(c.hashes, old)
+			break
+		}
+	}
+	c.hashes[h] = digest
+}
+
+// storedDigest is what the store has kept; "" if nothing.
+func storedDigest(d store.Digests, algo ftpserver.HASHAlgo) string {
+	switch algo {
+	case ftpserver.HASHAlgoCRC32:
+		return d.CRC32
+	case ftpserver.HASHAlgoMD5:
+		return d.MD5
+	case ftpserver.HASHAlgoSHA1:
+		return d.SHA1
+	case ftpserver.HASHAlgoSHA256:
+		return d.SHA256
+	case ftpserver.HASHAlgoSHA512:
+		return d.SHA512
+	}
+	return ""
+}
