@@ -27,7 +27,7 @@ var (
 	_ io.WriterTo                 = (*downloading)(nil)
 )
 
-func (d *Driver) openDownload(n name, offset int64) (handle, error) {
+func (d *Driver) openDownload(ctx context.Context, n name, offset int64) (handle, error) {
 	if err := d.permit(auth.Download); err != nil {
 		return nil, err
 	}
@@ -35,13 +35,13 @@ func (d *Driver) openDownload(n name, offset int64) (handle, error) {
 		return nil, errIsDirectory
 	}
 	t := &downloading{transfer: transfer{driver: d, offset: offset}}
-	t.ctx, t.cancel = context.WithCancel(d.ctx)
+	t.ctx, t.cancel = context.WithCancel(ctx)
 	began := time.Now()
 	body, object, err := d.Store.Open(t.ctx, n.key, offset, buffer.FirstRange, "")
 	took := time.Since(began)
 	if err != nil {
 		t.cancel()
-		return nil, d.whyNotFile(n, err)
+		return nil, d.whyNotFile(ctx, n, err)
 	}
 	if offset > object.Size {
 		t.cancel()
@@ -56,9 +56,9 @@ func (d *Driver) openDownload(n name, offset int64) (handle, error) {
 }
 
 // whyNotFile tells a directory from a name that does not exist.
-func (d *Driver) whyNotFile(n name, err error) error {
+func (d *Driver) whyNotFile(ctx context.Context, n name, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, dirErr := d.lookupDir(d.ctx, n); dirErr == nil {
+		if _, dirErr := d.lookupDir(ctx, n); dirErr == nil {
 			return errIsDirectory
 		}
 	}

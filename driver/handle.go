@@ -14,6 +14,11 @@ import (
 // GetHandle implements ftpserver.ClientDriverExtentionFileTransfer: os.O_RDONLY is RETR,
 // os.O_WRONLY STOR, with os.O_APPEND APPE; offset is that of REST (RFC 3659, 5).
 func (d *Driver) GetHandle(wire string, flags int, offset int64) (ftpserver.FileTransfer, error) {
+	return d.OpenTransfer(d.ctx, wire, flags, offset)
+}
+
+// OpenTransfer is GetHandle for a transfer that ends with ctx, even before it has begun.
+func (d *Driver) OpenTransfer(ctx context.Context, wire string, flags int, offset int64) (ftpserver.FileTransfer, error) {
 	op := Operation{Verb: d.Client.GetLastCommand(), Started: time.Now()}
 	n, err := d.resolve(wire)
 	if err != nil {
@@ -23,7 +28,7 @@ func (d *Driver) GetHandle(wire string, flags int, offset int64) (ftpserver.File
 	if n.slash {
 		return nil, d.end(op, errNotFile)
 	}
-	transfer, err := d.open(n, flags, offset)
+	transfer, err := d.open(ctx, n, flags, offset)
 	if err != nil {
 		return nil, d.end(op, err)
 	}
@@ -37,11 +42,11 @@ type handle interface {
 	begin(Operation)
 }
 
-func (d *Driver) open(n name, flags int, offset int64) (handle, error) {
+func (d *Driver) open(ctx context.Context, n name, flags int, offset int64) (handle, error) {
 	if flags&os.O_WRONLY == 0 {
-		return d.openDownload(n, offset)
+		return d.openDownload(ctx, n, offset)
 	}
-	return d.openUpload(n, flags&os.O_APPEND != 0, offset)
+	return d.openUpload(ctx, n, flags&os.O_APPEND != 0, offset)
 }
 
 // transfer is what uploads and downloads have in common.

@@ -36,6 +36,9 @@ func (r *patientReader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if err := r.ctx.Err(); err != nil { // see wakeAfter
+		return 0, err
+	}
 	p = p[:min(len(p), burst(r.limit, len(p)))]
 	n, err := r.from.Read(p)
 	if waitErr := wait(r.ctx, r.limit, n); waitErr != nil {
@@ -45,6 +48,16 @@ func (r *patientReader) Read(p []byte) (int, error) {
 		return n, fmt.Errorf("%w: TLS connection ended without close_notify", errTransfer)
 	}
 	return n, connError(err)
+}
+
+// wakeAfter makes a read of the connection return when ctx ends, though the client is
+// silent. stop undoes that.
+func wakeAfter(ctx context.Context, from io.Reader) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		if conn, ok := from.(readDeadliner); ok {
+			_ = conn.SetReadDeadline(time.Unix(1, 0)) // one that is closed does not read
+		}
+	})
 }
 
 // cutShort tells whether a TLS connection ended without close_notify. crypto/tls reports

@@ -53,7 +53,7 @@ func (d *Driver) renameSource(from name) (entry, error) {
 	if found != nil && found.name == from {
 		return *found, nil
 	}
-	return d.lookup(from, false)
+	return d.lookup(d.ctx, from, false)
 }
 
 func (d *Driver) renameFile(source entry, to name) error {

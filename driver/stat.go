@@ -51,13 +51,13 @@ func (d *Driver) lookupFor(verb string, n name) (entry, error) {
 		}
 	}
 	if verb != "RNFR" {
-		return d.lookup(n, wantsDirectory(verb))
+		return d.lookup(d.ctx, n, wantsDirectory(verb))
 	}
 	e := entry{name: n}
 	var ok bool
 	if e.object, ok = d.files.get(n.key); !ok || n.slash {
 		var err error
-		if e, err = d.lookup(n, false); err != nil {
+		if e, err = d.lookup(d.ctx, n, false); err != nil {
 			return entry{}, err
 		}
 	}
@@ -78,7 +78,7 @@ func wantsDirectory(verb string) bool {
 func wantsTime(verb string) bool { return verb == "MDTM" || verb == "MLST" || verb == "STAT" }
 
 // lookup finds what a path is: one request if the first guess is right.
-func (d *Driver) lookup(n name, dirFirst bool) (entry, error) {
+func (d *Driver) lookup(ctx context.Context, n name, dirFirst bool) (entry, error) {
 	if n.home() {
 		return entry{name: n, isDir: true, marker: true}, nil
 	}
@@ -86,9 +86,9 @@ func (d *Driver) lookup(n name, dirFirst bool) (entry, error) {
 	if dirFirst {
 		first, second = second, first
 	}
-	e, err := first(d.ctx, n)
+	e, err := first(ctx, n)
 	if errors.Is(err, fs.ErrNotExist) {
-		return second(d.ctx, n)
+		return second(ctx, n)
 	}
 	return e, err
 }

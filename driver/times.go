@@ -16,7 +16,7 @@ func (d *Driver) Chtimes(wire string, _, mtime time.Time) error {
 		if err := d.permit(auth.Times); err != nil {
 			return err
 		}
-		e, err := d.lookup(n, false)
+		e, err := d.lookup(d.ctx, n, false)
 		if err != nil {
 			return err
 		}

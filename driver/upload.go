@@ -50,7 +50,7 @@ type check struct {
 	err      error
 }
 
-func (d *Driver) openUpload(n name, appending bool, offset int64) (handle, error) {
+func (d *Driver) openUpload(ctx context.Context, n name, appending bool, offset int64) (handle, error) {
 	u := &uploading{transfer: transfer{driver: d, offset: offset}, name: n, promise: d.takeAllocated()}
 	if n.home() {
 		return nil, errIsDirectory
@@ -58,7 +58,7 @@ func (d *Driver) openUpload(n name, appending bool, offset int64) (handle, error
 	if offset < 0 {
 		return nil, errBeyondEnd
 	}
-	u.ctx, u.cancel = context.WithCancel(d.ctx)
+	u.ctx, u.cancel = context.WithCancel(ctx)
 	u.parts, u.stop = context.WithCancel(context.WithoutCancel(d.ctx))
 	var err error
 	if appending || offset > 0 {
@@ -131,7 +131,7 @@ func (u *uploading) resume(p upload.Partial) error {
 
 // openPresent begins a file with the first bytes of the present one.
 func (u *uploading) openPresent(appending bool, offset int64) error {
-	present, err := u.driver.lookup(u.name, false)
+	present, err := u.driver.lookup(u.ctx, u.name, false)
 	if errors.Is(err, fs.ErrNotExist) && offset == 0 {
 		return u.openNew()
 	}
@@ -269,6 +269,7 @@ func (d *Driver) checkTarget(ctx context.Context, n name) (entry, error) {
 // ReadFrom implements io.ReaderFrom: the session hands it the data connection.
 func (u *uploading) ReadFrom(r io.Reader) (int64, error) {
 	d := u.driver
+	defer wakeAfter(u.ctx, r)()
 	n, err := u.writer.ReadFrom(&patientReader{ctx: u.ctx, from: r, silence: d.DataTimeout, limit: d.up})
 	u.op.Bytes += n
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"syscall"
@@ -63,6 +64,16 @@ func TestRefusalStopsTheClient(t *testing.T) {
 	s := newSession(t)
 	s.must(s.mkd("dir"))
 	s.mustFail(553, s.storFrom("dir", &endless{}))
+	s.noUploads()
+}
+
+// Nor for the client to send anything at all.
+func TestRefusalOfASilentClient(t *testing.T) {
+	s := newWorld(t).login("alice", func(d *driver.Deps, _ *auth.User) { d.DataTimeout = 0 })
+	s.must(s.mkd("dir"))
+	client, server := net.Pipe()
+	defer func() { _ = client.Close(); _ = server.Close() }()
+	s.mustFail(553, s.storFrom("dir", server))
 	s.noUploads()
 }
 

@@ -217,7 +217,7 @@ func (s *session) startTLS() error {
 	defer s.mu.Unlock()
 	s.conn, s.secure = conn, true
 	s.name, s.private, s.pbsz = "", s.implicit, false // RFC 4217, 4: as if the client had just connected
-	s.in = newLineReader(conn)         // clear text sent before the handshake is dropped
+	s.in = newLineReader(conn)                        // clear text sent before the handshake is dropped
 	return nil
 }
 
