@@ -25,7 +25,7 @@ type Config struct {
 type FTP struct {
 	Listen           string        `koanf:"listen"`              // address of the control port
 	PassivePorts     PortRange     `koanf:"passive_ports"`       // ports of data connections; zero: any free port
-	PublicIP         string        `koanf:"public_ip"`           // IPv4 address that PASV names; "": the one the client reached
+	PublicIP         PublicIPs     `koanf:"public_ip"`           // IPv4 addresses that PASV names; none: the one the client reached
 	IdleTimeout      time.Duration `koanf:"idle_timeout"`        // a session without a command and without a transfer ends
 	LoginTimeout     time.Duration `koanf:"login_timeout"`       // from the connection to the successful login
 	DataTimeout      time.Duration `koanf:"data_timeout"`        // a data connection on which no byte moves ends

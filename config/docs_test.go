@@ -65,7 +65,7 @@ func checkExample(t *testing.T, s setting, example string) {
 	if err := s.set(example); err != nil {
 		t.Errorf("%s: example %q: %v", s.key, example, err)
 	}
-	if s.field.Interface() == before {
+	if reflect.DeepEqual(s.field.Interface(), before) {
 		t.Errorf("%s: the example %q is the default", s.key, example)
 	}
 }
@@ -79,7 +79,7 @@ func TestExampleFileHoldsEveryKeyAndTheDefaults(t *testing.T) {
 	want := Default()
 	want.S3.AccessKey, want.S3.SecretKey = c.S3.AccessKey, c.S3.SecretKey
 	want.Database.DSN = c.Database.DSN
-	if c != want {
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("the example sets %+v, the defaults are %+v", c, want)
 	}
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -90,12 +91,33 @@ func (l *loader) keys(name, section string, node *yaml.Node, texts map[string]an
 		case !l.known(key, where) || value.Tag == "!!null":
 		case twice:
 			l.report(key, "is set twice in the file: keep one")
-		case value.Kind != yaml.ScalarNode:
-			l.report(key, "takes one value, not a list or more keys")
-		default:
+		case value.Kind == yaml.ScalarNode:
 			texts[key] = value.Value
+		case value.Kind == yaml.SequenceNode && l.takesList(key) && !slices.ContainsFunc(value.Content, notScalar):
+			texts[key] = joined(value.Content)
+		case l.takesList(key):
+			l.report(key, "takes one value or a list of values, not more keys")
+		default:
+			l.report(key, "takes one value, not a list or more keys")
 		}
 	}
+}
+
+// takesList tells whether a key may have a list of values. In text they are parted by
+// commas.
+func (l *loader) takesList(key string) bool {
+	i := slices.IndexFunc(l.settings, func(s setting) bool { return s.key == key })
+	return i >= 0 && l.settings[i].field.Kind() == reflect.Slice
+}
+
+func notScalar(n *yaml.Node) bool { return n.Kind != yaml.ScalarNode }
+
+func joined(values []*yaml.Node) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = v.Value
+	}
+	return strings.Join(texts, ", ")
 }
 
 func (l *loader) isSection(name string) bool { return slices.Contains(sections(l.settings), name) }

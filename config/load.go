@@ -98,7 +98,12 @@ func (l *loader) apply() {
 		if !l.values.Exists(s.key) {
 			continue
 		}
-		if err := s.set(l.values.String(s.key)); err != nil {
+		err := s.set(l.values.String(s.key))
+		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // as it is returned
+			for _, err := range many.Unwrap() {
+				l.report(s.key, err.Error())
+			}
+		} else if err != nil {
 			l.report(s.key, err.Error())
 		}
 	}

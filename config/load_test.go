@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -74,7 +75,7 @@ func TestFileValuesAreTakenAsWritten(t *testing.T) {
 	want.S3.AccessKey, want.S3.SecretKey = "1e3", "0123"
 	want.Transfer.Memory = GiB
 	want.Database.DSN = "mysql://spd:p%40ss@127.0.0.1/spd"
-	if c != want {
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
 }

@@ -50,11 +50,6 @@ func (ck *checker) ftp(f FTP) {
 	ck.address("ftp.listen", f.Listen, false)
 	ck.require(f.PassivePorts.valid(), "ftp.passive_ports",
 		"%s is no range of ports: write the first and the last, from 1 to 65535", f.PassivePorts)
-	if f.PublicIP != "" {
-		ip, err := netip.ParseAddr(f.PublicIP)
-		ck.require(err == nil && ip.Is4() && !ip.IsUnspecified(), "ftp.public_ip",
-			"%q is no IPv4 address: write the one that clients reach, as in 203.0.113.7, or leave it empty", f.PublicIP)
-	}
 	ck.positive("ftp.idle_timeout", f.IdleTimeout)
 	ck.positive("ftp.login_timeout", f.LoginTimeout)
 	ck.positive("ftp.data_timeout", f.DataTimeout)

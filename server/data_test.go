@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -119,4 +120,28 @@ func TestProtectionCommands(t *testing.T) {
 	c = newClient(t, conn)
 	c.expect("220")
 	c.talk(exchange{"503", "AUTH TLS"}, exchange{"200", "PROT P"}) // nobody says PBSZ there
+}
+
+// PASV names the address by which the client's network reaches the server.
+func TestPublicIP(t *testing.T) {
+	r := newRig(t, func(o *server.Options) {
+		o.PublicIP = func(client netip.Addr) (netip.Addr, bool) {
+			return netip.MustParseAddr("192.0.2.1"), client == netip.MustParseAddr("127.0.0.2")
+		}
+	})
+	for from, want := range map[string]string{"127.0.0.1": "127.0.0.1", "127.0.0.2": "192.0.2.1"} {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		conn, err := dialer.Dial("tcp", r.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newClient(t, conn)
+		c.expect("220")
+		c.do("331", "USER alice")
+		c.do("230", "PASS alice")
+		if _, host := parse227(t, c.do("227", "PASV")); host != want {
+			t.Errorf("from %s: %s, want %s", from, host, want)
+		}
+		_ = conn.Close()
+	}
 }

@@ -52,7 +52,7 @@ func (s *session) doPasv(c command) string {
 	}
 	if port := s.openPassive(); port != nil {
 		n := port.number()
-		s.reply("227 Entering Passive Mode (%s,%d,%d)", strings.ReplaceAll(s.passiveIP(), ".", ","), n>>8, n&255)
+		s.reply("227 Entering Passive Mode (%s,%d,%d)", strings.ReplaceAll(s.passiveIP().String(), ".", ","), n>>8, n&255)
 	}
 	return ""
 }
@@ -108,14 +108,16 @@ func (s *session) family() string {
 // passiveIP is the address in the reply to PASV: the configured one, or that which the
 // client has connected to. PASV cannot name an IPv6 address; clients take 0.0.0.0 as that
 // of the control connection.
-func (s *session) passiveIP() string {
-	if s.server.PublicIP != "" {
-		return s.server.PublicIP
+func (s *session) passiveIP() netip.Addr {
+	if s.server.PublicIP != nil {
+		if ip, ok := s.server.PublicIP(s.ip); ok {
+			return ip
+		}
 	}
 	if ip := addrOf(s.raw.LocalAddr()); ip.Is4() {
-		return ip.String()
+		return ip
 	}
-	return "0.0.0.0"
+	return netip.IPv4Unspecified()
 }
 
 // doActive takes the address of PORT or EPRT. It must be the client's own, so that nobody

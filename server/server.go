@@ -29,14 +29,14 @@ import (
 // Options of a Server. The zero value of a limit means none.
 type Options struct {
 	Banner           string
-	PassiveFirst     int // first and
-	PassiveLast      int // last port for passive data connections; 0: any free one
-	PublicIP         string
-	ActiveMode       bool          // allow PORT and EPRT
-	IdleTimeout      time.Duration // between commands
-	LoginTimeout     time.Duration // from connecting to being logged in
-	ConnectTimeout   time.Duration // for a data connection to come about, and for PASV to lead to one
-	DataTimeout      time.Duration // silence on a data connection that ends a listing
+	PassiveFirst     int                                        // first and
+	PassiveLast      int                                        // last port for passive data connections; 0: any free one
+	PublicIP         func(client netip.Addr) (netip.Addr, bool) // IPv4 address for PASV, if there is one; nil: none
+	ActiveMode       bool                                       // allow PORT and EPRT
+	IdleTimeout      time.Duration                              // between commands
+	LoginTimeout     time.Duration                              // from connecting to being logged in
+	ConnectTimeout   time.Duration                              // for a data connection to come about, and for PASV to lead to one
+	DataTimeout      time.Duration                              // silence on a data connection that ends a listing
 	MaxSessions      int
 	MaxSessionsPerIP int
 	LoginAttempts    int // wrong passwords on one connection

@@ -234,7 +234,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		Banner:           cfg.Banner,
 		PassiveFirst:     cfg.PassivePorts.First,
 		PassiveLast:      cfg.PassivePorts.Last,
-		PublicIP:         cfg.PublicIP,
+		PublicIP:         cfg.PublicIP.For,
 		ActiveMode:       cfg.ActiveMode,
 		IdleTimeout:      cfg.IdleTimeout,
 		LoginTimeout:     cfg.LoginTimeout,
