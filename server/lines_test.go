@@ -101,17 +101,3 @@ func TestParseAddresses(t *testing.T) {
 		}
 	}
 }
-
-func FuzzCommand(f *testing.F) {
-	for _, seed := range []string{"PORT 1,2,3,4,5,6", "EPRT |1|127.0.0.1|5|", "MDTM 20200101000000 a", "XCRC a b 1 2", "\xf2ABOR"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, line string) {
-		c := parseCommand(line)
-		if strings.ContainsAny(c.verb, " ") {
-			t.Fatalf("verb %q", c.verb)
-		}
-		_, _ = parsePort(c.arg)
-		_, _ = parseEprt(c.arg)
-	})
-}

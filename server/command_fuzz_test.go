@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	ftpserver "github.com/fclairamb/ftpserverlib"
+
+	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/driver"
+	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/store/memory"
+	"github.com/spdscheme/spdserver/upload"
+)
+
+// workingDirectory is all that a session wants of the engine between two commands.
+type workingDirectory struct {
+	ftpserver.ClientContext // nil: nothing else is called
+	path                    string
+}
+
+func (w *workingDirectory) Path() string     { return w.path }
+func (w *workingDirectory) SetPath(p string) { w.path = p }
+
+// loggedInSessions makes sessions of a user with a few files, whose replies go to a buffer.
+func loggedInSessions(f *testing.F) func() (*session, *replyConn) {
+	f.Helper()
+	database, err := db.Open(f.Context(), "sqlite://"+filepath.Join(f.TempDir(), "spd.db"), db.Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = database.Close() })
+	if err := database.Migrate(f.Context()); err != nil {
+		f.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	bucket := memory.New().Bucket("spd")
+	uploads := upload.NewManager(upload.Options{Journal: database, Node: "fuzz", Log: log})
+	user := &auth.User{Name: "alice", Bucket: "spd", Permissions: auth.ReadWrite}
+	server := &Server{Options: Options{Banner: "test", ActiveMode: true, Log: log}, metrics: newMetrics(nil)}
+	return func() (*session, *replyConn) {
+		conn := &replyConn{}
+		ctx, cancel := context.WithCancel(context.Background())
+		s := &session{
+			server: server, log: log, ctx: ctx, cancel: cancel, conn: conn, raw: conn,
+			name: "alice", account: user, engine: &workingDirectory{path: "/"},
+		}
+		s.files = driver.New(ctx, driver.Deps{
+			Client: s, Names: encoding.NewDetector(encoding.Hints{}), Store: bucket, Uploads: uploads,
+			Budget: buffer.NewBudget(1 << 20), Times: database, Usage: database, Log: log,
+		}, user)
+		return s, conn
+	}
+}
+
+// oneReply is a reply of one line, or of several (RFC 959, 4.2), with nothing in it that
+// is no text.
+func oneReply(text string) bool {
+	lines := strings.Split(strings.TrimSuffix(text, "\r\n"), "\r\n")
+	if !strings.HasSuffix(text, "\r\n") || !regexp.MustCompile(`^[2-5][0-5][0-9][ -]`).MatchString(lines[0]) {
+		return false
+	}
+	for i, line := range lines {
+		last := strings.HasPrefix(line, lines[0][:3]+" ")
+		if strings.ContainsAny(line, "\r\n\x00\x01") || last != (i == len(lines)-1) {
+			return false
+		}
+	}
+	return true
+}
+
+// FuzzCommand: whatever a client says is answered by one reply, or given to the engine in
+// one line.
+func FuzzCommand(f *testing.F) {
+	for _, verb := range []string{
+		"TYPE", "STRU", "MODE", "REST", "ALLO", "OPTS", "HELP", "LANG", "HOST", "FEAT", "SITE", "CWD", "MKD", "RMD", "DELE", "SIZE", "MDTM",
+		"MFMT", "MFF", "AVBL", "HASH", "XCRC", "STOU", "RETR", "LIST", "PORT", "EPRT", "PROT", "PBSZ", "MLST", "CLNT", "ACCT", "NONSENSE",
+	} {
+		f.Add(verb)
+		for _, arg := range []string{"f", "d", "a\x00b", "a\rb", "x\x01\x7f", "\xff\xfe", `"f" 0 3`, "f 1 2", "20200102030405 f", "Modify=20200102030405; f"} {
+			f.Add(verb + " " + arg)
+		}
+	}
+	for _, line := range []string{"\xf2ABOR", "OPTS HASH md5", "OPTS MLST size;", "SITE UTIME 20200102030405 f", "SITE CHARSET GBK", "ALLO 5 R 3", "EPRT |1|127.0.0.1|5|", " ", "  x"} {
+		f.Add(line)
+	}
+	login := loggedInSessions(f)
+	f.Fuzz(func(t *testing.T, line string) {
+		if strings.Contains(line, "\n") || len(line) > maxLine {
+			return // no line is so
+		}
+		s, conn := login()
+		defer s.cancel()
+		switch c := parseCommand(line); c.verb {
+		case "AUTH", "PASV", "EPSV", "PORT", "EPRT", "HOST": // ask for a real connection
+			_, _ = parsePort(c.arg)
+			_, _ = parseEprt(c.arg)
+			return
+		}
+		forward := s.dispatch(line)
+		if s.files.Wait(); forward != "" {
+			if conn.out.Len() > 0 || strings.Contains(forward, "\n") {
+				t.Errorf("%q: forwards %q, and replies %q", line, forward, conn.out.String())
+			}
+			return
+		}
+		if reply := conn.out.String(); !oneReply(reply) {
+			t.Errorf("%q: reply %q", line, reply)
+		}
+	})
+}
