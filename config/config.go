@@ -37,6 +37,7 @@ type FTP struct {
 	Banner           string        `koanf:"banner"`              // text of the greeting
 	CharsetHint      string        `koanf:"charset_hint"`        // charset of file names in doubt; "": none
 	ActiveMode       bool          `koanf:"active_mode"`         // allow PORT and EPRT
+	ASCII            string        `koanf:"ascii"`               // line ends in TYPE A: "convert" or "binary"
 }
 
 // TLS is the certificate, and whether clients must use it.
@@ -113,6 +114,7 @@ func Default() Config {
 			LoginAttempts:  3,
 			Banner:         "SPD ready",
 			ActiveMode:     true,
+			ASCII:          "convert",
 		},
 		TLS: TLS{MinVersion: "1.2", SessionReuse: "prefer"},
 		S3: S3{

@@ -58,6 +58,7 @@ func (ck *checker) ftp(f FTP) {
 	ck.notNegative("ftp.max_sessions", int64(f.MaxSessions))
 	ck.notNegative("ftp.max_sessions_per_ip", int64(f.MaxSessionsPerIP))
 	ck.require(f.LoginAttempts > 0, "ftp.login_attempts", "%d is too few: write 1 or more", f.LoginAttempts)
+	ck.oneOf("ftp.ascii", f.ASCII, "convert", "binary")
 	ck.require(f.Banner != "" && !strings.ContainsFunc(f.Banner, control), "ftp.banner",
 		"write one line of text, without control characters")
 }

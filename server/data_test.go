@@ -145,3 +145,28 @@ func TestPublicIP(t *testing.T) {
 		_ = conn.Close()
 	}
 }
+
+// Clients that use TYPE A for everything cannot spoil files where ftp.ascii says so.
+func TestASCII(t *testing.T) {
+	const text = "one\r\ntwo\nthree\rfour\r\n"
+	for _, mode := range []struct {
+		binary      bool
+		stored, got string
+		checks      []exchange
+	}{
+		{true, text, text, []exchange{{"213 21", "SIZE f"}, {"350", "REST 3"}, {"350", "REST 0"}, {"200", "ALLO 21"}}},
+		{false, "one\ntwo\nthree\rfour\n", "one\r\ntwo\r\nthree\rfour\r\n", []exchange{{"550", "SIZE f"}, {"501", "REST 3"}, {"202", "ALLO 21"}}},
+	} {
+		c := newRig(t, func(o *server.Options) { o.ASCIIBinary = mode.binary }).login("alice")
+		c.do("200", "TYPE A")
+		c.put("226", "STOR f", []byte(text))
+		c.talk(mode.checks...)
+		if got := c.get("RETR f"); got != mode.got {
+			t.Errorf("binary %v: TYPE A: %q", mode.binary, got)
+		}
+		c.do("200", "TYPE I")
+		if got := c.get("RETR f"); got != mode.stored {
+			t.Errorf("binary %v: stored %q", mode.binary, got)
+		}
+	}
+}

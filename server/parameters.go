@@ -28,8 +28,8 @@ func (s *session) doType(c command) string {
 		s.ascii = false
 		s.reply("200 TYPE is I: bytes as they are stored")
 	case "A", "AN":
-		s.ascii = true
-		s.reply("200 TYPE is A: line ends are converted")
+		s.ascii = !s.server.ASCIIBinary
+		s.reply("200 TYPE is A: %s", map[bool]string{true: "line ends are converted", false: "bytes as they are stored"}[s.ascii])
 	case "", "L":
 		s.reply("501 TYPE needs a parameter; use TYPE I")
 	default:

@@ -32,6 +32,7 @@ type Options struct {
 	PassiveFirst     int                                        // first and
 	PassiveLast      int                                        // last port for passive data connections; 0: any free one
 	PublicIP         func(client netip.Addr) (netip.Addr, bool) // IPv4 address for PASV, if there is one; nil: none
+	ASCIIBinary      bool                                       // TYPE A keeps bytes as they are
 	ActiveMode       bool                                       // allow PORT and EPRT
 	IdleTimeout      time.Duration                              // between commands
 	LoginTimeout     time.Duration                              // from connecting to being logged in

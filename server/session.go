@@ -54,7 +54,7 @@ type session struct {
 	files    *driver.Driver          // after login
 	engine   ftpserver.ClientContext // after login
 	private  bool                    // PROT P
-	ascii    bool                    // TYPE A
+	ascii    bool                    // TYPE A, and it converts line ends
 	rest     int64                   // of REST, for the next transfer
 	tickets  *tickets                // of TLS; nil before it
 	pbsz     bool                    // PBSZ was said

@@ -236,6 +236,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		PassiveLast:      cfg.PassivePorts.Last,
 		PublicIP:         cfg.PublicIP.For,
 		ActiveMode:       cfg.ActiveMode,
+		ASCIIBinary:      cfg.ASCII == "binary",
 		IdleTimeout:      cfg.IdleTimeout,
 		LoginTimeout:     cfg.LoginTimeout,
 		ConnectTimeout:   cfg.ConnectTimeout,
