@@ -72,6 +72,52 @@ mv a/b "a/moved dir"
 	})
 }
 
+// An object has no mode, so chmod must fail where the user sees it.
+func TestLftpChmod(t *testing.T) {
+	t.Parallel()
+	s := start(t, spdtest.Options{})
+	plant(t, bucketOf(t, s), "alice/f", "hello")
+	before := lftp(t, s.URL(), "cls -l --perms f")
+	for _, command := range []string{"chmod 600 f", "chmod -R 700 ."} {
+		r := tryLftp(t, s.URL(), command)
+		if out := r.stdout + r.stderr; r.code == 0 || !strings.Contains(out, "502") {
+			t.Errorf("%s: exit code %d\n%s", command, r.code, out)
+		}
+	}
+	if after := lftp(t, s.URL(), "cls -l --perms f"); after != before {
+		t.Errorf("listing %q, before %q", after, before)
+	}
+	if got := lftp(t, s.URL(), "cat f"); got != "hello" {
+		t.Errorf("the file holds %q", got)
+	}
+}
+
+// FXP is a transfer between two servers, each told to connect to somebody other than its
+// client. That is refused, and lftp copies through itself.
+func TestLftpFXP(t *testing.T) {
+	t.Parallel()
+	s := start(t, spdtest.Options{})
+	other := start(t, spdtest.Options{})
+	want := noise(1, 1<<20)
+	plant(t, bucketOf(t, s), "alice/f", want)
+	as := func(node *spdtest.SPD) string { return strings.Replace(node.URL(), "//", "//alice:secret@", 1) }
+	// The servers are on 127.0.0.1, and the client is not. It tries either of them as the
+	// passive one.
+	const settings = "set net:socket-bind-ipv4 127.0.0.3; set ftp:use-fxp true; debug 4\n"
+	command := "get " + as(s) + "/f -o " + as(other)
+	r := tryLftp(t, other.URL(), settings+"set ftp:fxp-force true\n"+command+"/forced")
+	if out := r.stdout + r.stderr; r.code == 0 || !strings.Contains(out, "<--- 500 ") {
+		t.Errorf("FXP: exit code %d\n%s", r.code, out)
+	}
+	if got := storedAs(t, bucketOf(t, other), "alice/forced"); got != "" {
+		t.Errorf("%d bytes went from server to server", len(got))
+	}
+	lftp(t, other.URL(), settings+command+"/copied")
+	if got := storedAs(t, bucketOf(t, other), "alice/copied"); got != want {
+		t.Errorf("%d bytes were copied", len(got))
+	}
+}
+
 // Names that programs like to trip over, as files and as directories, byte for byte.
 func TestLftpMirrorsOddNames(t *testing.T) {
 	t.Parallel()
