@@ -99,7 +99,7 @@ func (l *loader) apply() {
 			continue
 		}
 		err := s.set(l.values.String(s.key))
-		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // as it is returned
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, err := range many.Unwrap() {
 				l.report(s.key, err.Error())
 			}

@@ -170,7 +170,7 @@ func parsePort(arg string) (netip.AddrPort, error) {
 		if !ok {
 			return netip.AddrPort{}, errAddress
 		}
-		b[i] = byte(n)
+		b[i] = byte(n) //nolint:gosec // it has 8 bits
 	}
 	ip := netip.AddrFrom4([4]byte(b[:4]))
 	return netip.AddrPortFrom(ip, uint16(b[4])<<8|uint16(b[5])), nil

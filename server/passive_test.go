@@ -146,9 +146,9 @@ func TestPortWithoutTransferIsTakenBack(t *testing.T) {
 		if !busy.begin() {
 			t.Fatal("no owner")
 		}
-		time.Sleep(p.reserve - 1)
+		time.Sleep(p.reserve - time.Nanosecond)
 		mustFail(t, p)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		next := mustTake(t, p)
 		if next.number() != idle.number() {
 			t.Fatalf("took %d, want %d", next.number(), idle.number())
