@@ -52,7 +52,7 @@ func TestStore(t *testing.T) {
 					t.Fatal(err)
 				}
 				return c.Bucket(name)
-			}, storetest.Properties{FileOrDirectory: true})
+			}, storetest.Properties{FileOrDirectory: true, Splices: true})
 		})
 	}
 }

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStore(t *testing.T) {
 	storetest.Test(t, func(testing.TB) store.Store {
-		return limit.New(1).Wrap(memory.New().Bucket("b"))
-	}, storetest.Properties{})
+		return limit.New(1).Wrap(&storetest.Faulty{Store: memory.New().Bucket("b"), Body: storetest.Spliced})
+	}, storetest.Properties{Splices: true})
 }
 
 // TestLimit counts the requests in flight, over two buckets.

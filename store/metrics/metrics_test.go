@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -48,7 +49,9 @@ func values(t testing.TB, r *prometheus.Registry) map[string]float64 {
 
 func TestStore(t *testing.T) {
 	m, _ := newMetrics(t)
-	storetest.Test(t, func(testing.TB) store.Store { return m.Wrap(memory.New().Bucket("b")) }, storetest.Properties{})
+	storetest.Test(t, func(testing.TB) store.Store {
+		return m.Wrap(&storetest.Faulty{Store: memory.New().Bucket("b"), Body: storetest.Spliced})
+	}, storetest.Properties{Splices: true})
 }
 
 func TestCounts(t *testing.T) {
@@ -105,6 +108,31 @@ func TestCounts(t *testing.T) {
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+}
+
+// Bytes count once, whether they are spliced, or cannot be and are read.
+func TestCountsSplicedBytes(t *testing.T) {
+	m, r := newMetrics(t)
+	inner := memory.New().Bucket("b")
+	want := 0
+	for _, bodies := range []func(io.ReadCloser) io.ReadCloser{storetest.Spliced, nil} {
+		s := m.Wrap(&storetest.Faulty{Store: inner, Body: bodies})
+		if _, err := s.Put(t.Context(), "a", strings.NewReader("12345"), 5, store.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		body, _, err := s.Open(t.Context(), "a", 1, -1, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, spliced, err := storetest.ReadSpliced(body)
+		if err := errors.Join(err, body.Close()); err != nil || string(data) != "2345" || (spliced > 0) != (bodies != nil) {
+			t.Errorf("read %q, %d bytes of it spliced; %v", data, spliced, err)
+		}
+		want += len(data)
+		if got := values(t, r)["spd_s3_bytes_total{received}"]; got != float64(want) {
+			t.Errorf("%v bytes received, want %d", got, want)
 		}
 	}
 }

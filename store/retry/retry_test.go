@@ -59,9 +59,11 @@ func TestStoreWithFaults(t *testing.T) {
 			}
 			return nil
 		}
-		faults.Body = func(rc io.ReadCloser) io.ReadCloser { return &breaking{ReadCloser: rc, left: 300_000} }
+		faults.Body = func(rc io.ReadCloser) io.ReadCloser {
+			return storetest.Spliced(&breaking{ReadCloser: rc, left: 300_000})
+		}
 		return retry.Wrap(faults, retry.Options{First: time.Microsecond, Max: time.Microsecond})
-	}, storetest.Properties{})
+	}, storetest.Properties{Splices: true})
 }
 
 // breaking is a body that breaks off.
@@ -270,4 +272,64 @@ func TestBodyOfChangedObject(t *testing.T) {
 	if data, err := io.ReadAll(body); string(data) != "0123" || !errors.Is(err, store.ErrChanged) {
 		t.Errorf("read %q, %v; want the old beginning and ErrChanged", data, err)
 	}
+}
+
+// A body that breaks is resumed for SpliceInto, too, by bodies that can do that or not.
+func TestSplicedBody(t *testing.T) {
+	for name, c := range map[string]struct {
+		body          func(opened int, rc io.ReadCloser) io.ReadCloser
+		spliced, open int
+	}{
+		"always": {func(_ int, rc io.ReadCloser) io.ReadCloser { return storetest.Spliced(rc) }, 10, 4},
+		"never":  {func(_ int, rc io.ReadCloser) io.ReadCloser { return rc }, 0, 4},
+		"once": {func(opened int, rc io.ReadCloser) io.ReadCloser {
+			if opened == 1 {
+				return storetest.Spliced(rc)
+			}
+			return rc
+		}, 3, 4},
+	} {
+		inner := memory.New().Bucket("b")
+		if _, err := inner.Put(t.Context(), "a", strings.NewReader("0123456789"), 10, store.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		opened := 0
+		s := retry.Wrap(&storetest.Faulty{Store: inner, Body: func(rc io.ReadCloser) io.ReadCloser {
+			opened++
+			return c.body(opened, &breaking{ReadCloser: rc, left: 3})
+		}}, retry.Options{First: time.Microsecond, Max: time.Microsecond})
+		body, _, err := s.Open(t.Context(), "a", 0, -1, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, spliced, err := storetest.ReadSpliced(body)
+		if err := errors.Join(err, body.Close()); err != nil || string(data) != "0123456789" {
+			t.Errorf("%s: got %q, %v", name, data, err)
+		}
+		if spliced != c.spliced || opened != c.open {
+			t.Errorf("%s: %d bytes spliced, want %d; opened %d times, want %d", name, spliced, c.spliced, opened, c.open)
+		}
+	}
+}
+
+func TestSplicedBodyGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New().Bucket("b")
+		if _, err := inner.Put(t.Context(), "a", strings.NewReader("0123456789"), 10, store.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		left := 4
+		s := retry.Wrap(&storetest.Faulty{Store: inner, Body: func(rc io.ReadCloser) io.ReadCloser {
+			body := storetest.Spliced(&breaking{ReadCloser: rc, left: left})
+			left = 0
+			return body
+		}}, retry.Options{For: 10 * time.Second})
+		body, _, err := s.Open(t.Context(), "a", 0, -1, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, _, err := storetest.ReadSpliced(body); string(data) != "0123" || !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("read %q, %v", data, err)
+		}
+	})
 }

@@ -278,6 +278,9 @@ func TestSlowBody(t *testing.T) {
 			if err != nil || o.Size != 100 {
 				t.Fatalf("%s: Open = %+v, %v", what, o, err)
 			}
+			if _, err := store.SpliceInto(body, -1, 1); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("%s: SpliceInto = %v", what, err)
+			}
 			time.Sleep(time.Hour) // the reader's pauses do not count
 			n, err := body.Read(make([]byte, 1))
 			if err == nil {

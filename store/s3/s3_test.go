@@ -45,5 +45,5 @@ func buckets(c *s3.Client) func(testing.TB) store.Store {
 
 // minioProperties are what MinIO does its own way.
 func minioProperties() storetest.Properties {
-	return storetest.Properties{DirectoryHides: true, ExactUploads: true}
+	return storetest.Properties{DirectoryHides: true, ExactUploads: true, Splices: true}
 }

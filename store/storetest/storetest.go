@@ -26,6 +26,8 @@ type Properties struct {
 	DirectoryHides bool
 	// ExactUploads: Uploads answers only for a prefix that is the exact key.
 	ExactUploads bool
+	// Splices: bodies are store.Splicers.
+	Splices bool
 	// BadNames are keys that CheckKey allows but this store refuses, with ErrBadName.
 	BadNames []string
 }
@@ -57,6 +59,7 @@ func Test(t *testing.T, newStore func(t testing.TB) store.Store, p Properties) {
 		{"PutConfirmed", testPutConfirmed},
 		{"PutConcurrently", testPutConcurrently},
 		{"Open", testOpen},
+		{"OpenSpliced", testOpenSpliced},
 		{"OpenIfMatch", testOpenIfMatch},
 		{"OpenAbsent", testOpenAbsent},
 		{"Delete", testDelete},
