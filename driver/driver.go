@@ -74,7 +74,8 @@ type Operation struct {
 // command loop and from at most one transfer at a time.
 type Driver struct {
 	Deps
-	ctx     context.Context // ends with the session
+	ctx     context.Context // ends with the session; of commands without a transfer
+	patient context.Context // the same, with the patience of transfers
 	user    auth.User
 	up      *rate.Limiter // nil: no limit
 	down    *rate.Limiter
@@ -102,11 +103,17 @@ var (
 	_ ftpserver.ClientDriverExtensionSite           = (*Driver)(nil)
 )
 
+// controlPatience is how long a command without a transfer waits for a store that is away:
+// clients give up when they hear nothing for 15 or 20 seconds. A request that is not answered
+// and comes after some that failed can take as long again.
+const controlPatience = 7 * time.Second
+
 // New returns the Driver of a user's session. ctx ends with the session.
 func New(ctx context.Context, deps Deps, user *auth.User) *Driver {
 	return &Driver{
 		Deps:    deps,
-		ctx:     ctx,
+		ctx:     store.WithPatience(ctx, controlPatience),
+		patient: ctx,
 		user:    *user,
 		up:      newLimiter(user.UploadRate),
 		down:    newLimiter(user.DownloadRate),

@@ -14,7 +14,7 @@ import (
 // GetHandle implements ftpserver.ClientDriverExtentionFileTransfer: os.O_RDONLY is RETR,
 // os.O_WRONLY STOR, with os.O_APPEND APPE; offset is that of REST (RFC 3659, 5).
 func (d *Driver) GetHandle(wire string, flags int, offset int64) (ftpserver.FileTransfer, error) {
-	return d.OpenTransfer(d.ctx, wire, flags, offset)
+	return d.OpenTransfer(d.patient, wire, flags, offset)
 }
 
 // OpenTransfer is GetHandle for a transfer that ends with ctx, even before it has begun.

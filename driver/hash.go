@@ -78,7 +78,7 @@ func (d *Driver) readInto(w io.Writer, n name, start, end int64) (store.Object, 
 		return object, err
 	}
 	source := objectSource{store: d.Store, object: object}
-	r := buffer.NewReader(d.ctx, d.Budget, source, body, start, first, max(min(end, object.Size), start))
+	r := buffer.NewReader(d.patient, d.Budget, source, body, start, first, max(min(end, object.Size), start))
 	_, err = r.WriteTo(w)
 	return object, errors.Join(err, r.Close())
 }

@@ -96,10 +96,10 @@ func (d *Driver) renameTarget(to name) (*entry, error) {
 // moveFile copies a file with its time, then deletes it.
 func (d *Driver) moveFile(source entry, to name) error {
 	d.files.forget(source.key)
-	copied, err := d.copyObject(d.ctx, to.key, source.object)
+	copied, err := d.copyObject(d.patient, to.key, source.object)
 	if errors.Is(err, store.ErrChanged) { // since RNFR
 		if source, err = d.lookupFile(d.ctx, source.name); err == nil {
-			copied, err = d.copyObject(d.ctx, to.key, source.object)
+			copied, err = d.copyObject(d.patient, to.key, source.object)
 		}
 	}
 	if err != nil {
@@ -109,7 +109,7 @@ func (d *Driver) moveFile(source entry, to name) error {
 	if err := d.keepParent(source.name); err != nil {
 		return err
 	}
-	if err := d.Store.Delete(d.ctx, source.key); err != nil {
+	if err := d.Store.Delete(d.patient, source.key); err != nil {
 		return fmt.Errorf("delete the old name: %w", err)
 	}
 	if !modTime.IsZero() {
@@ -177,7 +177,7 @@ type dirMove struct {
 func (m *dirMove) copyAll() error {
 	d := m.driver
 	times := timesByDir{driver: d, dirs: make(map[string]map[string]store.KeptTime)}
-	group, ctx := errgroup.WithContext(d.ctx)
+	group, ctx := errgroup.WithContext(d.patient)
 	group.SetLimit(copiesInFlight)
 	var listErr error
 	for object, err := range d.Store.List(ctx, m.from, store.ListOptions{}) {
@@ -210,7 +210,7 @@ func (m *dirMove) target(key string) string { return m.to + strings.TrimPrefix(k
 // deleteSources removes what has been copied.
 func (m *dirMove) deleteSources() error {
 	d := m.driver
-	if err := d.deleteAll(d.ctx, m.keys); err != nil {
+	if err := d.deleteAll(d.patient, m.keys); err != nil {
 		return fmt.Errorf("delete the old name: %w", err)
 	}
 	d.moveTimes(m.from, m.times)
@@ -223,7 +223,7 @@ func (m *dirMove) undo() {
 	for i, key := range m.keys {
 		copies[i] = m.target(key)
 	}
-	if err := m.driver.deleteAll(context.WithoutCancel(m.driver.ctx), copies); err != nil {
+	if err := m.driver.deleteAll(context.WithoutCancel(m.driver.patient), copies); err != nil {
 		m.driver.Log.Warn("copies of a failed rename remain", "err", err)
 	}
 }

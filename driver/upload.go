@@ -59,7 +59,7 @@ func (d *Driver) openUpload(ctx context.Context, n name, appending bool, offset 
 		return nil, errBeyondEnd
 	}
 	u.ctx, u.cancel = context.WithCancel(ctx)
-	u.parts, u.stop = context.WithCancel(context.WithoutCancel(d.ctx))
+	u.parts, u.stop = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
 	if appending || offset > 0 {
 		err = u.openOnto(appending, offset)

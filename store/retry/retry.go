@@ -73,7 +73,7 @@ func (p *patience) wait(ctx context.Context, err error) error {
 	}
 	wait := p.next/2 + rand.N(p.next/2+1) // #nosec G404 -- no secret
 	p.next = min(2*p.next, p.opts.Max)
-	if time.Since(p.since)+wait > p.opts.For {
+	if time.Since(p.since)+wait > store.Patience(ctx, p.opts.For) {
 		return err
 	}
 	if ctx.Err() == nil && p.opts.Notify != nil {

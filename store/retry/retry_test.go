@@ -111,6 +111,27 @@ func TestGivesUp(t *testing.T) {
 	})
 }
 
+// The caller's patience counts if it is the shorter.
+func TestPatience(t *testing.T) {
+	for limit, want := range map[time.Duration]time.Duration{0: 30 * time.Second, 7 * time.Second: 7 * time.Second, time.Hour: 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			faults := &storetest.Faulty{
+				Store:  memory.New().Bucket("b"),
+				Before: func(context.Context, storetest.Call) error { return errAway },
+			}
+			ctx := t.Context()
+			if limit > 0 {
+				ctx = store.WithPatience(ctx, limit)
+			}
+			start := time.Now()
+			_, err := retry.Wrap(faults, retry.Options{}).Stat(ctx, "a")
+			if took := time.Since(start); !errors.Is(err, store.ErrUnavailable) || took > want || took < want-2*time.Second {
+				t.Errorf("limit %v: %v after %v, want %v", limit, err, took, want)
+			}
+		})
+	}
+}
+
 func TestRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0

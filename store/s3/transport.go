@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/internal/wire"
 )
 
@@ -53,9 +54,10 @@ func (b bound) RoundTrip(req *http.Request) (*http.Response, error) {
 // minCopyRate is what a store must manage when it copies inside itself, in bytes a second.
 const minCopyRate = 10 << 20
 
-// deadline gives a request RequestTimeout, and more if the store has bytes to move.
+// deadline gives a request RequestTimeout, less if the caller has no patience, and more if
+// the store has bytes to move.
 func (c *Client) deadline(ctx context.Context, moved int64) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, c.opts.RequestTimeout+time.Duration(moved/minCopyRate)*time.Second)
+	return context.WithTimeout(ctx, store.Patience(ctx, c.opts.RequestTimeout)+time.Duration(moved/minCopyRate)*time.Second)
 }
 
 // errStalled is why a request was given up whose body stood still.
