@@ -53,6 +53,9 @@ func (l *Listing) openPattern(n name, wire string) (opened bool, err error) {
 	if err != nil || len(components) == 0 {
 		return false, err
 	}
+	if l.op.Verb == "MLSD" && len(components) > 1 {
+		return false, nil // its names are those of one directory (RFC 3659, 7.2)
+	}
 	if len(components) > maxWildcards {
 		return false, syntax("at most %d directories can be searched at a time", maxWildcards)
 	}

@@ -46,7 +46,7 @@ func TestWildcards(t *testing.T) {
 	}
 	_, err := s.list("LIST", "x*"+strings.Repeat("/*", 8))
 	s.mustFail(501, err)
-	_, err = s.list("MLSD", "*.c")
+	_, err = s.list("MLSD", "*/x.c")
 	s.mustFail(550, err)
 }
 

@@ -56,10 +56,8 @@ func (l *Listing) open(wire string) error {
 	if err := d.permit(auth.List); err != nil {
 		return err
 	}
-	if l.op.Verb != "MLSD" { // RFC 3659, 7: a path is a path
-		if opened, err := l.openPattern(n, wire); opened || err != nil {
-			return err
-		}
+	if opened, err := l.openPattern(n, wire); opened || err != nil {
+		return err
 	}
 	return l.openName(n)
 }

@@ -39,7 +39,7 @@ func (s *session) prepareListing(ctx context.Context, c command) (mover, error) 
 	}
 	if c.verb == "MLSD" {
 		l.facts = newFactsWriter(s.selectedFacts(), s.account.Permissions)
-		if !l.source.IsDir() {
+		if _, isPattern := l.source.Fixed(); !isPattern && !l.source.IsDir() {
 			_ = l.source.Close(nil)
 			return nil, &driver.Reply{Code: 501, Text: "MLSD is for directories; use MLST"}
 		}

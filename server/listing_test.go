@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/storetest"
 )
 
 // plant stores empty files of alice's without FTP; a name that ends in a slash is a directory.
@@ -72,6 +73,7 @@ func TestListings(t *testing.T) {
 		"NLST ?":          "* 1",
 		"NLST *":          "*", // there is one of that name
 		"NLST [b].txt":    "[b].txt",
+		"MLSD [a]*":       "a.txt", // as ncftp does for "ls [a]*"
 		"NLST sub/*.txt":  "sub/x.txt",
 		"LIST sub/*.txt":  "x.txt",
 		"NLST /sub/*.*":   "/sub/x.txt /sub/y.dat",
@@ -96,7 +98,7 @@ func TestListings(t *testing.T) {
 	}
 	for command, want := range map[string]string{
 		"LIST missing": "550", "NLST *.missing": "550", "LIST -la missing": "550", "LIST missing/*": "550",
-		"MLSD a.txt": "501", "MLSD *.txt": "550", "NLST [": "550", "NLST s*/*/*/*/*/*/*/*/*": "501", "NLST a.txt/*": "550",
+		"MLSD a.txt": "501", "MLSD *.missing": "550", "MLSD s*/*": "550", "NLST [": "550", "NLST s*/*/*/*/*/*/*/*/*": "501", "NLST a.txt/*": "550",
 	} {
 		c.passive()
 		c.do(want, "%s", command)
@@ -270,5 +272,28 @@ func TestListingBreaksOff(t *testing.T) {
 		c.do("150", "%s", command)
 		_, _ = io.Copy(io.Discard, data)
 		c.expect("451")
+	}
+}
+
+// A store that does not answer does not hold up ABOR.
+func TestListingAborted(t *testing.T) {
+	r := newRig(t, nil)
+	asked := make(chan struct{}, 1)
+	r.files.Before = func(ctx context.Context, call storetest.Call) error {
+		if call.Op != "List" {
+			return nil
+		}
+		asked <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	c := r.login("alice")
+	for _, command := range []string{"LIST", "NLST *.txt", "MLSD"} {
+		c.passive()
+		c.send("%s", command)
+		<-asked
+		c.send("ABOR")
+		c.expect("426")
+		c.expect("226")
 	}
 }
