@@ -36,6 +36,9 @@ func (d *Driver) allocate(size int64) error {
 	return nil
 }
 
+// ForgetSpace takes back what ALLO has announced.
+func (d *Driver) ForgetSpace() { d.takeAllocated() }
+
 // takeAllocated is what ALLO announced for this upload, once.
 func (d *Driver) takeAllocated() int64 {
 	d.mu.Lock()

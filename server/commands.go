@@ -171,11 +171,17 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 		return s.onPath(s.doHash), true
 	case "SITE":
 		return s.doSite, true
-	case "RNFR", "RNTO":
-		return s.onPath(command.line), true
+	case "RNFR":
+		return s.onPath(s.doRnfr), true
+	case "RNTO":
+		return s.onPath(s.doRnto), true
 	case "MLST":
 		return s.doMlst, true
-	case "STAT", "QUIT":
+	case "STAT":
+		return s.doStat, true
+	case "REIN":
+		return s.doRein, true
+	case "QUIT":
 		return command.line, true
 	case "ACCT", "SMNT", "ADAT", "CONF", "ENC", "MIC", "LPRT", "LPSV":
 		return s.answer("502 Command not implemented"), true

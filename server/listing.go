@@ -26,9 +26,9 @@ type listing struct {
 	out     lineWriter
 }
 
-// prepareListing finds out whether there is something to list. It takes one request most of
+// openListing finds out whether there is something to list. It takes one request most of
 // the time; the rest is read when the data connection is there. ctx is the transfer's.
-func (s *session) prepareListing(ctx context.Context, c command) (mover, error) {
+func (s *session) openListing(ctx context.Context, c command) (*listing, error) {
 	l := &listing{verb: c.verb, path: c.arg, now: time.Now(), silence: s.server.DataTimeout}
 	if c.verb != "MLSD" {
 		l.options, l.path = parseListArgs(c.arg)

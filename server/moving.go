@@ -32,7 +32,7 @@ func (s *session) prepare(t *transfer) (mover, error) {
 		file, err := s.openFile(t, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0)
 		return &receiving{file: file, ascii: s.ascii}, err
 	}
-	return s.prepareListing(t.ctx, t.command)
+	return s.openListing(t.ctx, t.command)
 }
 
 func (s *session) openFile(t *transfer, flags int, offset int64) (ftpserver.FileTransfer, error) {

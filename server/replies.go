@@ -33,6 +33,7 @@ func (s *session) send(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
+	s.countNonsense(p)
 	conn := s.connection()
 	if err := conn.SetWriteDeadline(time.Now().Add(replyTimeout)); err != nil {
 		return err
@@ -42,6 +43,21 @@ func (s *session) send(p []byte) error {
 		s.cut() // half a reply cannot be mended
 	}
 	return err
+}
+
+// maxNonsense is how many commands in a row may be none.
+const maxNonsense = 50
+
+// countNonsense ends a session in which nothing makes sense any more. The caller holds
+// writing.
+func (s *session) countNonsense(reply []byte) {
+	if !bytes.HasPrefix(reply, []byte("500 ")) {
+		s.nonsense = 0
+		return
+	}
+	if s.nonsense++; s.nonsense == maxNonsense {
+		s.farewellNow("421 Too many commands that are none; connect again")
+	}
 }
 
 // replyLines puts the engine's output together to lines and corrects them. It is guarded
@@ -72,9 +88,6 @@ func (r *replyLines) add(p []byte) iter.Seq[string] {
 func correct(line string) string {
 	if code, text, ok := driver.FindReply(line); ok {
 		return fmt.Sprintf("%d %s", code, text)
-	}
-	if rest, ok := strings.CutPrefix(line, " %s"); ok { // STAT of a directory
-		return " " + rest
 	}
 	for _, c := range corrections() {
 		if strings.HasPrefix(line, c.engine) {

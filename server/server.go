@@ -144,6 +144,13 @@ func (s *Server) admitUser(sess *session, user *auth.User) bool {
 	return true
 }
 
+// dismissUser takes a session off its user's count.
+func (s *Server) dismissUser(sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sess.user = ""
+}
+
 func (s *Server) countLocked(match func(*session) bool) int {
 	n := 0
 	for sess := range s.sessions {

@@ -53,18 +53,12 @@ type session struct {
 	account  *auth.User              // after login
 	files    *driver.Driver          // after login
 	engine   ftpserver.ClientContext // after login
-	private  bool                    // PROT P
-	ascii    bool                    // TYPE A, and it converts line ends
-	rest     int64                   // of REST, for the next transfer
 	tickets  *tickets                // of TLS; nil before it
-	pbsz     bool                    // PBSZ was said
-	epsvAll  bool                    // EPSV ALL
 	port     dataPort                // for the next transfer; nil before PASV and the like
 	verb     string                  // the command being executed
-	utf8     bool                    // OPTS UTF8 ON
-	hidden   facts                   // that OPTS MLST has not selected
-	hash     int                     // OPTS HASH: which of hashNames
-	replies  replyLines
+	settings
+	replies  replyLines // guarded by writing
+	nonsense int        // replies 500 without another between them; guarded by writing
 
 	user string // after login; guarded by server.mu
 
@@ -86,6 +80,23 @@ type session struct {
 }
 
 var _ net.Conn = (*session)(nil)
+
+// settings are what a client has said, until REIN.
+type settings struct {
+	private    bool   // PROT P
+	pbsz       bool   // PBSZ was said
+	ascii      bool   // TYPE A, and it converts line ends
+	utf8       bool   // OPTS UTF8 ON
+	hidden     facts  // that OPTS MLST has not selected
+	hash       int    // OPTS HASH: which of hashNames
+	epsvAll    bool   // EPSV ALL
+	rest       int64  // of REST, for the next transfer
+	renameFrom string // of RNFR, for RNTO
+}
+
+// defaults are a client's settings before it has said anything. RFC 4217 has the data
+// connections of implicit FTPS protected.
+func (s *session) defaults() settings { return settings{private: s.implicit} }
 
 func newSession(s *Server, conn net.Conn, implicit bool) *session {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -178,8 +189,7 @@ func (s *session) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		forward := s.dispatch(line)
-		if forward != "" {
+		if forward := s.execute(line); forward != "" {
 			s.pending = []byte(forward + "\r\n")
 		}
 	}
@@ -189,6 +199,39 @@ func (s *session) Read(p []byte) (int, error) {
 }
 
 func (s *session) transferring() bool { return s.current() != nil }
+
+func (s *session) execute(line string) (forward string) {
+	defer s.recovered()
+	s.forget(parseCommand(line))
+	return s.dispatch(line)
+}
+
+// forget drops what earlier commands have prepared for another one than this: a file that
+// nobody means any more must not be renamed, nor another one be cut at a restart point.
+func (s *session) forget(c command) {
+	if s.transferring() {
+		return // it has taken what was prepared
+	}
+	if c.verb != "RNTO" {
+		s.renameFrom = ""
+	}
+	if !belongsToTransfer(c.verb) {
+		s.rest = 0
+	}
+	if s.files != nil && (!belongsToTransfer(c.verb) || sends(c.verb)) {
+		s.files.ForgetSpace()
+	}
+}
+
+// belongsToTransfer tells transfers and the commands that clients send in preparation of
+// one.
+func belongsToTransfer(verb string) bool {
+	switch verb {
+	case "REST", "ALLO", "PASV", "EPSV", "PORT", "EPRT", "TYPE", "STRU", "MODE", "PBSZ", "PROT":
+		return true
+	}
+	return movesFile(verb) || sends(verb)
+}
 
 // Path implements driver.Client: the working directory is the engine's.
 func (s *session) Path() string { return s.engine.Path() }
@@ -216,8 +259,8 @@ func (s *session) startTLS() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn, s.secure = conn, true
-	s.name, s.private, s.pbsz = "", s.implicit, false // RFC 4217, 4: as if the client had just connected
-	s.in = newLineReader(conn)                        // clear text sent before the handshake is dropped
+	s.name, s.settings = "", s.defaults() // RFC 4217, 4: nothing said in clear counts
+	s.in = newLineReader(conn)            // clear text sent before the handshake is dropped
 	return nil
 }
 

@@ -38,7 +38,7 @@ func FuzzSizes(f *testing.F) {
 			return // no line has these
 		}
 		conn := &replyConn{}
-		s := &session{conn: conn, account: &auth.User{}, rest: 42}
+		s := &session{conn: conn, account: &auth.User{}, settings: settings{rest: 42}}
 		s.doRest(command{"REST", arg})
 		n, ok := number(arg)
 		reply := conn.out.String()

@@ -47,6 +47,11 @@ func movesFile(verb string) bool {
 	return verb == "RETR" || verb == "STOR" || verb == "STOU" || verb == "APPE"
 }
 
+// sends tells whether a transfer goes to the client.
+func sends(verb string) bool {
+	return verb == "RETR" || verb == "LIST" || verb == "NLST" || verb == "MLSD"
+}
+
 func (s *session) startTransfer(c command, rest int64, port dataPort) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	t := &transfer{ctx: ctx, cancel: cancel, done: make(chan struct{}), command: c, rest: rest}
@@ -59,6 +64,7 @@ func (s *session) startTransfer(c command, rest int64, port dataPort) {
 	}
 	s.transfers.Go(func() {
 		defer s.endTransfer(t)
+		defer s.recovered()
 		s.replyTransfer(t, s.runTransfer(t, port))
 	})
 }
@@ -110,6 +116,13 @@ func (t *transfer) setConn(conn net.Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.conn = conn
+}
+
+// connection is the data connection, or nil if there is none yet.
+func (t *transfer) connection() net.Conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.conn
 }
 
 // endTransfer lets the next command go on.
