@@ -55,15 +55,16 @@ func (s *session) selectedFacts() facts { return allFacts &^ s.hidden }
 
 // factsFeature is MLST's line in FEAT: selected facts have a star (RFC 3659, 7.8).
 func (s *session) factsFeature() string {
-	line := "MLST "
+	var b strings.Builder
+	b.WriteString("MLST ")
 	for i, name := range factNames() {
-		line += name
+		b.WriteString(name)
 		if s.selectedFacts()&(1<<i) != 0 {
-			line += "*"
+			b.WriteByte('*')
 		}
-		line += ";"
+		b.WriteByte(';')
 	}
-	return line
+	return b.String()
 }
 
 // optsMLST selects the facts of MLST and MLSD.
