@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -88,7 +89,7 @@ func (l *lineReader) readByte() (b byte, literal bool, err error) {
 			return 0, false, err
 		case command == telnetIAC:
 			return telnetIAC, true, nil
-		case command < telnetSE: // no Telnet: a client that does not double 0xFF in names
+		case command < telnetSE || l.inArgument(): // a client that does not double 0xFF in names
 			return telnetIAC, true, l.in.UnreadByte()
 		}
 		if err := l.skipCommand(command); err != nil {
@@ -96,6 +97,10 @@ func (l *lineReader) readByte() (b byte, literal bool, err error) {
 		}
 	}
 }
+
+// inArgument tells whether the verb has ended. Telnet commands come before it, but a name
+// may well hold what looks like one: in Windows-1251, 0xFF is a letter.
+func (l *lineReader) inArgument() bool { return bytes.IndexByte(l.buf, ' ') > 0 }
 
 // skipCommand reads what belongs to a Telnet command. None is answered: FTP uses none.
 func (l *lineReader) skipCommand(command byte) error {

@@ -42,6 +42,11 @@ func TestLines(t *testing.T) {
 		{"70 kB", strings.Repeat("A", 70_000) + "\r\nNOOP\r\n", "TOO LONG|NOOP"},
 		{"doubled 0xFF", "DELE \xff\xff\r\n", "DELE \xff"},
 		{"single 0xFF in a name", "DELE \xffa\r\n", "DELE \xffa"},
+		{"Telnet's NOP in a name", "DELE \xff\xf1a\r\n", "DELE \xff\xf1a"},
+		{"IP and IAC in a name", "DELE \xff\xf4\xff\xff\r\n", "DELE \xff\xf4\xff"},
+		{"WILL in a name", "DELE \xff\xfb1\r\n", "DELE \xff\xfb1"},
+		{"SB in a name", "DELE \xff\xfa\xff\xf0\r\nNOOP\r\n", "DELE \xff\xfa\xff\xf0|NOOP"},
+		{"0xFF at the end of a name", "DELE a\xff\r\n", "DELE a\xff"},
 		{"DO, WILL, NOP", "\xff\xfd\x06NO\xff\xfb\x01OP\xff\xf1\r\n", "NOOP"},
 		{"IP and data mark before ABOR", "\xff\xf4\xff\xf2ABOR\r\n", "ABOR"},
 		{"subnegotiation", "\xff\xfa\x18\x00anything\n\xff\xf0NOOP\r\n", "NOOP"},
@@ -51,6 +56,21 @@ func TestLines(t *testing.T) {
 				t.Errorf("got %.100q, want %.100q", got, test.want)
 			}
 		})
+	}
+}
+
+// Every byte may follow 0xFF in a name, doubled or not.
+func TestNamesWith0xFF(t *testing.T) {
+	for b := range 256 {
+		if b == '\n' || b == '\r' || b == 0xff {
+			continue
+		}
+		want := "DELE a\xff" + string([]byte{byte(b)}) + "z"
+		for _, input := range []string{want, strings.Replace(want, "\xff", "\xff\xff", 1)} {
+			if got := readLines(t, input+"\r\n"); len(got) != 1 || got[0] != want {
+				t.Errorf("%q: got %q, want %q", input, got, want)
+			}
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func (s *session) refuseLogin(err error) {
 		return
 	}
 	s.name = ""
-	if s.failures++; s.server.LoginAttempts > 0 && s.failures >= s.server.LoginAttempts {
+	if s.failures++; s.server.LoginAttempts > 0 && s.failures > s.server.LoginAttempts {
 		s.farewellNow("421 Login incorrect; too many attempts")
 		return
 	}

@@ -40,7 +40,7 @@ type Options struct {
 	DataTimeout      time.Duration                              // silence on a data connection that ends a listing
 	MaxSessions      int
 	MaxSessionsPerIP int
-	LoginAttempts    int // wrong passwords on one connection
+	LoginAttempts    int // wrong passwords on one connection; one more ends it
 
 	TLS             *tls.Config // nil: no FTPS. Its session ticket keys may be set at any time
 	TLSRequired     bool

@@ -37,6 +37,9 @@ func TestLogin(t *testing.T) {
 		t.Errorf("unknown user %q, wrong password %q", wrong, unknown)
 	}
 	c.do("331", "USER alice")
+	c.do("530", "PASS wrong")
+	c.do("220", "REIN") // which does not begin the count anew
+	c.do("331", "USER alice")
 	c.do("421", "PASS wrong")
 	c.closed()
 
@@ -313,6 +316,16 @@ func TestTLS(t *testing.T) {
 	c.expect("220")
 	c.do("331", "USER alice")
 	c.do("230", "PASS alice")
+	c.tls = clientTLS // without PROT P
+	if got := c.get("RETR f"); got != "hello" {
+		t.Errorf("implicit TLS: got %q", got)
+	}
+	c.do("220", "REIN")
+	c.do("331", "USER alice")
+	c.do("230", "PASS alice")
+	if got := c.get("RETR f"); got != "hello" {
+		t.Errorf("after REIN: got %q", got)
+	}
 	c.do("221", "QUIT")
 	c.closed()
 }
