@@ -58,6 +58,7 @@ func scenarios() []scenario {
 			load: load{Upload: true, Clients: 50, Size: 64 << 20, Times: 1}, peak: goal{Most: 330}}.run},
 		{"delay", "a store that takes 10 ms longer for each request", distant{delay: 10 * time.Millisecond, files: 200, size: 256 << 20,
 			up: goal{Most: 15}, down: goal{Most: 12.5}, large: goal{Least: 0.9}}.run},
+		{"size", "10,000 times SIZE, one after the other", sizes{times: 10_000, ratio: goal{LeastRatio: 0.9}}.run},
 		{"list", "a directory of 10,000 files", listings{entries: 10_000, times: 9, ratio: goal{MostRatio: 1.15}}.run},
 		{"list-endless", "a directory of 1,000,000 files", endless{entries: 1_000_000,
 			memory: goal{Most: 64}, first: goal{Most: 2}}.run},

@@ -4,27 +4,29 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-
-	"github.com/minio/minio-go/v7"
+	"net/http"
 
 	"github.com/spdscheme/spdserver/store"
 )
 
 // Digests asks for an object's properties with its checksums (S3 HeadObject).
 func (b *bucket) Digests(ctx context.Context, key string) (store.Digests, error) {
-	info, err := b.head(ctx, key, minio.StatObjectOptions{Checksum: true})
-	d := store.Digests{Object: objectOf(key, info)}
-	if whole := minio.ChecksumFullObjectMode.String(); info.ChecksumMode == whole || info.ChecksumMode == "" {
-		d.CRC32, d.MD5 = hexOf(info.ChecksumCRC32, 4), hexOf(info.ChecksumMD5, 16)
-		d.SHA1, d.SHA256, d.SHA512 = hexOf(info.ChecksumSHA1, 20), hexOf(info.ChecksumSHA256, 32), hexOf(info.ChecksumSHA512, 64)
+	ask := make(http.Header, 6)
+	ask.Set("X-Amz-Checksum-Mode", "ENABLED")
+	o, told, err := b.head(ctx, key, ask)
+	d := store.Digests{Object: o}
+	if kind := told.Get("X-Amz-Checksum-Type"); err != nil || kind != "" && kind != "FULL_OBJECT" {
+		return d, err
 	}
-	return d, err
+	d.CRC32, d.MD5 = digestIn(told, "Crc32", 4), digestIn(told, "Md5", 16)
+	d.SHA1, d.SHA256, d.SHA512 = digestIn(told, "Sha1", 20), digestIn(told, "Sha256", 32), digestIn(told, "Sha512", 64)
+	return d, nil
 }
 
-// hexOf is a checksum of so many bytes, from the base64 of S3. One made of the checksums of
-// parts has a dash and their number behind it; it says nothing about the bytes.
-func hexOf(checksum string, size int) string {
-	sum, err := base64.StdEncoding.DecodeString(checksum)
+// digestIn is a checksum of so many bytes, which S3 writes in base64. One made of the
+// checksums of parts has a dash and their number behind it; it says nothing about the bytes.
+func digestIn(told http.Header, name string, size int) string {
+	sum, err := base64.StdEncoding.DecodeString(told.Get("X-Amz-Checksum-" + name))
 	if err != nil || len(sum) != size {
 		return ""
 	}

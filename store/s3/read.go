@@ -17,21 +17,39 @@ import (
 
 // Stat asks for an object's properties (S3 HeadObject).
 func (b *bucket) Stat(ctx context.Context, key string) (store.Object, error) {
-	info, err := b.head(ctx, key, minio.StatObjectOptions{})
-	return objectOf(key, info), err
+	o, _, err := b.head(ctx, key, make(http.Header, 6))
+	return o, err
 }
 
-func (b *bucket) head(ctx context.Context, key string, opts minio.StatObjectOptions) (minio.ObjectInfo, error) {
+// head asks with these headers, and returns those of the answer, too.
+func (b *bucket) head(ctx context.Context, key string, header http.Header) (store.Object, http.Header, error) {
 	if err := b.check(ctx, key); err != nil {
-		return minio.ObjectInfo{}, err
+		return store.Object{}, nil, err
 	}
 	rctx, cancel := b.deadline(ctx, 0)
 	defer cancel()
-	info, err := b.core.StatObject(rctx, b.name, key, opts)
+	resp, err := b.do(rctx, request{method: http.MethodHead, key: key, header: header})
 	if err != nil {
-		return minio.ObjectInfo{}, translate(ctx, "head object", err)
+		return store.Object{}, nil, translate(ctx, "head object", err)
 	}
-	return info, nil
+	_ = resp.Body.Close() // there is none
+	o, err := answered(key, resp)
+	if err == nil && o.Size < 0 {
+		err = errNoSize
+	}
+	return o, resp.Header, translate(ctx, "head object", err)
+}
+
+var errNoSize = errors.New("the store does not tell the size")
+
+// answered is the object that an answer is about.
+func answered(key string, resp *http.Response) (store.Object, error) {
+	o := store.Object{Key: key, Size: resp.ContentLength, ETag: unquote(resp.Header.Get("Etag"))}
+	var err error
+	if o.ModTime, err = http.ParseTime(resp.Header.Get("Last-Modified")); err != nil { // some proxy's page
+		err = fmt.Errorf("this is not an object: %w", err)
+	}
+	return o, err
 }
 
 // Open asks for an object's bytes (S3 GetObject). An empty range cannot be asked for: it
@@ -65,15 +83,15 @@ func (b *bucket) Open(ctx context.Context, key string, off, n int64, ifMatch str
 
 // openEmpty returns an empty body and the object's properties.
 func (b *bucket) openEmpty(ctx context.Context, key, ifMatch string) (io.ReadCloser, store.Object, error) {
-	var opts minio.StatObjectOptions
+	header := make(http.Header, 6)
 	if ifMatch != "" {
-		opts.Set("If-Match", quote(ifMatch))
+		header.Set("If-Match", quote(ifMatch))
 	}
-	info, err := b.head(ctx, key, opts)
+	o, _, err := b.head(ctx, key, header)
 	if err != nil {
 		return nil, store.Object{}, err
 	}
-	return io.NopCloser(strings.NewReader("")), objectOf(key, info), nil
+	return io.NopCloser(strings.NewReader("")), o, nil
 }
 
 func (b *bucket) get(ctx context.Context, key string, off, n int64, ifMatch string) (io.ReadCloser, store.Object, error) {
@@ -88,17 +106,15 @@ func (b *bucket) get(ctx context.Context, key string, off, n int64, ifMatch stri
 	if err != nil {
 		return nil, store.Object{}, err
 	}
-	o := store.Object{Key: key, Size: resp.ContentLength, ETag: unquote(resp.Header.Get("Etag"))}
-	o.ModTime, err = http.ParseTime(resp.Header.Get("Last-Modified"))
+	o, err := answered(key, resp)
 	switch answer := resp.Header.Get("Content-Range"); {
-	case err != nil: // some proxy's page
-		err = fmt.Errorf("this is not an object: %w", err)
+	case err != nil:
 	case answer != "":
 		o.Size, err = sizeOf(answer, off)
 	case off > 0:
 		err = errors.New("the store ignores the range")
 	case o.Size < 0:
-		err = errors.New("the store does not tell the size")
+		err = errNoSize
 	}
 	if err != nil {
 		_ = resp.Body.Close() // not read
