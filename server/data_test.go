@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,4 +170,27 @@ func TestASCII(t *testing.T) {
 			t.Errorf("binary %v: stored %q", mode.binary, got)
 		}
 	}
+}
+
+// Sessions that say EPSV and nothing more cannot use up the range.
+func TestPassiveRangeIsShared(t *testing.T) {
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	r := newRig(t, func(o *server.Options) {
+		o.PassiveFirst, o.PassiveLast, o.ConnectTimeout = port, port, 100*time.Millisecond
+	})
+	idle, busy := r.login("alice"), r.login("alice")
+	idle.do("425", "EPSV") // another program has the port
+	_ = l.Close()
+	for got := ""; !strings.HasPrefix(got, "229"); got = idle.reply() {
+		idle.send("EPSV")
+	}
+	for got := ""; !strings.HasPrefix(got, "229"); got = busy.reply() {
+		busy.send("EPSV")
+	}
+	idle.do("425", "LIST")
+	idle.do("200", "NOOP")
 }
