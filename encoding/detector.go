@@ -1,53 +1,95 @@
 package encoding
 
 import (
+	"math"
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/spdscheme/spdserver/encoding/internal/lm"
 )
 
 // Hints are charsets that somebody has set. Names that Lookup does not know count as not
 // given: whoever reads them from a configuration should check them there.
 type Hints struct {
 	Account string // the account's charset: it holds, whatever the bytes look like
+	Seen    string // what the account's last session turned out to speak; used in doubt
 	Server  string // used in doubt: one charset or several, best first, with commas between
 }
 
+// What hints are worth.
+const (
+	hinted   = 8 * lm.Nat
+	nextHint = lm.Nat / 2 // less for each further one
+	// A session changes its charset, or sends a name in another one, once in e to this.
+	steadiness = 10 * lm.Nat
+)
+
 // Detector is what one session believes about its charset, and translates names by it.
 //
-// A name of ASCII says nothing, so the first other one decides: UTF-8 if it is valid
-// UTF-8, else what its bytes look like, else the server's hint, else nothing yet. What
-// has been decided holds for the session until a name makes no sense in it. Until
-// something is decided, names are shown in the server's hint or in UTF-8.
+// Every name that is not plain ASCII is judged in all charsets that clients are known to
+// use, and what it costs there is added up over the session: the charset with the least
+// cost is the session's. A name counts once, however often it is sent. No lead grows
+// without end, so that a session that changes its charset is followed; and a name that
+// fits another charset much better than the session's is read in that one, alone.
 //
 // A Detector may be used concurrently.
 type Detector struct {
-	doubt []Codec // the server's hints
-
-	mu         sync.Mutex
-	codec      Codec
-	confidence float64 // 0: not decided, 1: set
+	mu     sync.Mutex
+	fixed  bool
+	codec  Codec      // of the session, as far as known
+	start  []lm.Cost  // of each candidate before any name; nil until the first that is not ASCII
+	costs  []lm.Cost  // of each candidate, by all names
+	names  int        // that were counted
+	recent [64]uint32 // hashes of names that were counted
+	hints  Hints
 }
 
 // NewDetector returns the Detector of a new session.
 func NewDetector(h Hints) *Detector {
-	d := &Detector{}
-	for name := range strings.SplitSeq(h.Server, ",") {
+	d := &Detector{hints: h}
+	for _, name := range h.inDoubt() {
 		if c, err := Lookup(name); err == nil {
-			d.doubt = append(d.doubt, c)
+			d.codec = c
+			break
 		}
 	}
-	if len(d.doubt) > 0 {
-		d.codec = d.doubt[0]
-	}
 	if c, err := Lookup(h.Account); err == nil {
-		d.codec, d.confidence = c, certain
+		d.codec, d.fixed = c, true
 	}
 	return d
 }
 
-// certain is the confidence in a charset that somebody has set.
-const certain = 1
+// inDoubt lists the hints that are no orders, best first.
+func (h Hints) inDoubt() []string {
+	return append([]string{h.Seen}, strings.Split(h.Server, ",")...)
+}
+
+// begin weighs the hints.
+func (d *Detector) begin() {
+	if d.start != nil {
+		return
+	}
+	all := candidates()
+	d.start = make([]lm.Cost, len(all))
+	for i := range all {
+		d.start[i] = all[i].prior
+	}
+	worth := hinted
+	for _, name := range d.hints.inDoubt() {
+		c, err := Lookup(name)
+		if err != nil {
+			continue
+		}
+		for i := range all {
+			if all[i].codec == c {
+				d.start[i] = min(d.start[i], all[i].prior-worth)
+			}
+		}
+		worth -= nextHint
+	}
+	d.costs = append([]lm.Cost(nil), d.start...)
+}
 
 // Decode returns the text that the client means by wire, as valid UTF-8. See Codec.Decode.
 func (d *Detector) Decode(wire string) string {
@@ -56,49 +98,64 @@ func (d *Detector) Decode(wire string) string {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.doubtful(wire) {
-		d.decide(wire)
-	}
-	return d.codec.Decode(wire)
+	return d.read(wire).Decode(wire)
 }
 
-// doubtful tells whether wire is reason to think again.
-func (d *Detector) doubtful(wire string) bool {
-	switch {
-	case d.confidence == certain || ascii(wire):
-		return false
-	case d.confidence == 0:
-		return true
-	default:
-		return !d.codec.Valid(wire)
+// read returns the charset of wire, and learns from it.
+func (d *Detector) read(wire string) Codec {
+	if d.fixed || ascii(wire) {
+		return d.codec
 	}
-}
-
-// decide finds the charset of wire. If there is none, the old one stays.
-func (d *Detector) decide(wire string) {
-	if utf8.ValidString(wire) {
-		d.codec, d.confidence = Codec{}, guessedUTF8
-		return
-	}
-	c, confidence := guess(wire)
-	if confidence < sureGuess {
-		if hint, ok := d.hint(wire); ok {
-			c, confidence = hint, guessedHint
+	d.begin()
+	e := examine(wire)
+	best := -1
+	for i := range e {
+		if e[i] < senseless && (best < 0 || d.costs[i]+e[i] < d.costs[best]+e[best]) {
+			best = i
 		}
 	}
-	if confidence >= vagueGuess {
-		d.codec, d.confidence = c, confidence
+	if best < 0 {
+		return d.codec
 	}
+	d.learn(wire, e)
+	return candidates()[best].codec
 }
 
-// hint returns the first of the server's hints in which wire makes sense.
-func (d *Detector) hint(wire string) (c Codec, ok bool) {
-	for _, c := range d.doubt {
-		if c.Valid(wire) {
-			return c, true
+// learn adds the evidence of a name, unless it was counted before.
+func (d *Detector) learn(wire string, e evidence) {
+	h := hash(wire)
+	for _, r := range d.recent[:min(d.names, len(d.recent))] {
+		if r == h {
+			return
 		}
 	}
-	return Codec{}, false
+	d.recent[d.names%len(d.recent)] = h
+	d.names++
+	best := 0
+	for i := range d.costs {
+		d.costs[i] += min(e[i], senseless)
+		if d.costs[i] < d.costs[best] {
+			best = i
+		}
+	}
+	least := d.costs[best]
+	first := d.start[0]
+	for _, s := range d.start {
+		first = min(first, s)
+	}
+	for i := range d.costs {
+		d.costs[i] = min(d.costs[i]-least, d.start[i]-first+steadiness)
+	}
+	d.codec = candidates()[best].codec
+}
+
+// hash is FNV-1a.
+func hash(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
 }
 
 // Encode returns text as the client is to see it. See Codec.Encode.
@@ -117,7 +174,21 @@ func (d *Detector) Encode(text string) string {
 func (d *Detector) Charset() (name string, confidence float64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.codec.Name(), d.confidence
+	return d.codec.Name(), d.confidence()
+}
+
+func (d *Detector) confidence() float64 {
+	if d.fixed {
+		return 1
+	}
+	if d.names == 0 {
+		return 0
+	}
+	sum := 0.0
+	for _, c := range d.costs {
+		sum += math.Exp(-float64(c) / float64(lm.Nat))
+	}
+	return min(0.999, math.Round(1000/sum)/1000)
 }
 
 // Fix sets the charset for the rest of the session, as OPTS UTF8 ON and SITE CHARSET do;
@@ -129,7 +200,7 @@ func (d *Detector) Fix(name string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.codec, d.confidence = c, certain
+	d.codec, d.fixed = c, true
 	return nil
 }
 

@@ -92,17 +92,6 @@ func TestFix(t *testing.T) {
 	expect(t, d, "中", "中", "UTF-8")
 }
 
-// chardet gives Shift_JIS and GB18030 the same confidence here, in random order.
-func TestEqualGuessesAreNotLeftToChance(t *testing.T) {
-	for range 64 {
-		d := NewDetector(Hints{})
-		_ = d.Decode("\x81\x81\xd6\xd0")
-		if got, _ := d.Charset(); got != "GB18030" {
-			t.Fatalf("now it is %s", got)
-		}
-	}
-}
-
 func TestDetectorConcurrently(*testing.T) {
 	d := NewDetector(Hints{Server: "GBK"})
 	var wg sync.WaitGroup

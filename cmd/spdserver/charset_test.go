@@ -15,13 +15,13 @@ func TestCharsetCommand(t *testing.T) {
 	}{
 		{name: "names by themselves", in: "612e747874\nd6d0cec4c3fbb3c6\n\ne4b8ad\n", args: []string{"--hint", "cp1251", "--hint", "GBK"},
 			want: `{"charset":"windows-1251","utf8":"a.txt","confidence":0}
-{"charset":"windows-1251","utf8":"ЦРОДГыіЖ","confidence":0.5}
+{"charset":"GBK","utf8":"中文名称","confidence":0.999}
 {"charset":"windows-1251","utf8":"","confidence":0}
-{"charset":"UTF-8","utf8":"中","confidence":0.95}
+{"charset":"UTF-8","utf8":"中","confidence":0.999}
 `},
 		{name: "a session", in: "d6d0cec4c3fbb3c6\nd2bbd0a9\n", args: []string{"--session", "--hint", "GBK"},
-			want: `{"charset":"GBK","utf8":"中文名称","confidence":0.5}
-{"charset":"GBK","utf8":"一些","confidence":0.5}
+			want: `{"charset":"GBK","utf8":"中文名称","confidence":0.999}
+{"charset":"GBK","utf8":"一些","confidence":0.999}
 `},
 		{name: "no hex", in: "61\n6g\n", want: `{"charset":"UTF-8","utf8":"a","confidence":0}` + "\n", err: "line 2 is not hex"},
 		{name: "unknown hint", args: []string{"--hint", "klingon"}, err: "unknown charset"},

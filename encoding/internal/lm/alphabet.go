@@ -1,0 +1,178 @@
+package lm
+
+import (
+	"math"
+)
+
+// Alphabet is the model of a language with an alphabet: how likely each letter is after
+// the two before it, within words.
+type Alphabet struct {
+	language string
+	script   Script
+	letters  []rune // lower case; symbol n is letters[n-1]
+	trigrams string // costs in steps, two in a byte
+
+	index [tableEnd]uint8 // symbol of a character; 0: none
+	size  int             // number of symbols; 0 is what separates words
+	chars *letters
+}
+
+// step is the unit of the costs in tables of four bits.
+const step = 10
+
+// Steps rounds a cost in nats to what four bits can hold.
+func Steps(nats float64) uint8 {
+	return uint8(min(15, math.Round(nats*float64(Nat)/step)))
+}
+
+// NewAlphabet makes a model. cost tells what symbol c costs after a and b; symbols count
+// letters from 1, 0 is what separates words.
+func NewAlphabet(language string, script Script, letters []rune, cost func(a, b, c int) float64) *Alphabet {
+	size := len(letters) + 1
+	table := make([]byte, (size*size*size+1)/2)
+	for a := range size {
+		for b := range size {
+			for c := range size {
+				i := (a*size+b)*size + c
+				table[i/2] |= Steps(cost(a, b, c)) << (4 * (i % 2))
+			}
+		}
+	}
+	return &Alphabet{language: language, script: script, letters: letters, trigrams: string(table), size: size}
+}
+
+func (a *Alphabet) write(out *writer) {
+	out.field(a.language)
+	out.field(string(rune(a.script)))
+	out.field(string(a.letters))
+	out.field(a.trigrams)
+}
+
+func readAlphabet(in *reader) *Alphabet {
+	a := &Alphabet{language: in.field()}
+	for _, r := range in.field() {
+		a.script = Script(r)
+	}
+	a.letters = []rune(in.field())
+	a.trigrams = in.field()
+	a.size = len(a.letters) + 1
+	if len(a.trigrams) < a.size*a.size*a.size/2 {
+		in.err, in.rest = errShort, ""
+	}
+	return a
+}
+
+// bind fills the index.
+func (a *Alphabet) bind(l *letters) {
+	a.chars = l
+	symbols := make(map[rune]uint8, len(a.letters))
+	for i, r := range a.letters {
+		symbols[r] = uint8(i + 1)
+	}
+	for r := range rune(tableEnd) {
+		if l.glyphs[r].script == a.script {
+			a.index[r] = symbols[Fold(r)]
+		}
+	}
+}
+
+func (a *Alphabet) cost(x, y, z uint8) Cost {
+	i := (int(x)*a.size+int(y))*a.size + int(z)
+	return Cost(a.trigrams[i/2]>>(4*(i%2))&15) * step
+}
+
+// word is the cost of a word of letters that all are in the alphabet.
+func (a *Alphabet) word(letters []rune) (c Cost) {
+	var x, y uint8
+	for _, r := range letters {
+		z := a.index[r]
+		c += a.cost(x, y, z)
+		x, y = y, z
+	}
+	return c + a.cost(x, y, 0)
+}
+
+// Costs of letters that are not in the alphabet.
+var (
+	accentCost  = nats(5) // a letter of the alphabet with an accent that the language lacks
+	strangeCost = nats(9) // another letter of the same script
+	foreignCost = nats(8) // the first letter of another script
+	foreignNext = nats(4.5)
+	foreignEast = nats(7) // each further letter of East Asia
+	borrowed    = nats(2) // a word of ASCII that is of another language
+)
+
+// judge returns the cost of the letters of n.
+func (a *Alphabet) judge(n *Name) (total Cost) {
+	if a.script != Latin {
+		total = n.ascii
+	}
+	var x, y uint8       // the last two symbols
+	var word, other Cost // of the word so far; of it as a word of ASCII, 0 if it is none
+	for i, r := range n.Runes {
+		g := &n.glyphs[i]
+		if g.script != a.script {
+			total += a.end(x, y, word, other)
+			x, y, word, other = 0, 0, 0, 0
+			total += foreign(n, i)
+			continue
+		}
+		switch {
+		case x == 0 && y == 0 && word == 0:
+			other = n.words[i]
+		case r >= 0x80:
+			other = 0
+		}
+		z, extra := a.symbol(r)
+		word += a.cost(x, y, z) + extra
+		x, y = y, z
+	}
+	return total + a.end(x, y, word, other)
+}
+
+// end returns the cost of a word, its end included.
+func (a *Alphabet) end(x, y uint8, word, other Cost) Cost {
+	if word == 0 {
+		return 0
+	}
+	word += a.cost(x, y, 0)
+	if other > 0 {
+		return min(word, other+borrowed)
+	}
+	return word
+}
+
+// symbol returns the symbol that stands for r, and what that costs.
+func (a *Alphabet) symbol(r rune) (symbol uint8, extra Cost) {
+	if r >= tableEnd {
+		if base := a.index[baseLetter(r)&0x7F]; base > 0 {
+			return base, accentCost
+		}
+		return 0, strangeCost
+	}
+	if symbol = a.index[r]; symbol > 0 {
+		return symbol, 0
+	}
+	if a.chars.base[r] != 0 && a.chars.base[r] < tableEnd {
+		if base := a.index[a.chars.base[r]]; base > 0 {
+			return base, accentCost
+		}
+	}
+	return 0, strangeCost
+}
+
+// foreign returns the cost of character i, of a script that the model does not know; words
+// of ASCII are counted elsewhere.
+func foreign(n *Name, i int) Cost {
+	script := n.glyphs[i].script
+	switch {
+	case script == none || asciiLetter(n.Runes[i]):
+		return 0
+	case i == 0 || n.glyphs[i-1].script != script:
+		return foreignCost
+	case script == EastAsian:
+		return foreignEast
+	default:
+		return foreignNext
+	}
+}

@@ -1,0 +1,157 @@
+package lm
+
+import (
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Script is a set of writing systems; one bit each.
+type Script uint16
+
+// The scripts that models exist for, and Other for all the rest.
+const (
+	Latin Script = 1 << iota
+	Cyrillic
+	Greek
+	Hebrew
+	Arabic
+	Thai
+	EastAsian // Han, kana, Hangul, and their punctuation
+	Other
+	none Script = 0
+)
+
+// glyph is what the rules have to know of a character.
+type glyph struct {
+	script Script // none: no letter
+	upper  bool
+	lower  bool
+	cost   Cost // of what is no letter
+}
+
+// Below this, glyphs are looked up in a table; above, there are few.
+const tableEnd = 0x0E80
+
+// letters knows the characters below tableEnd.
+type letters struct {
+	glyphs [tableEnd]glyph
+	base   [tableEnd]rune // a letter of Latin or Greek without its accents
+}
+
+func newLetters() *letters {
+	l := &letters{}
+	for r := range rune(tableEnd) {
+		l.glyphs[r] = newGlyph(r)
+		if l.glyphs[r].script&(Latin|Greek) != 0 {
+			l.base[r] = baseLetter(r)
+		}
+	}
+	return l
+}
+
+func (l *letters) glyph(r rune) glyph {
+	if r < tableEnd {
+		return l.glyphs[r]
+	}
+	return newGlyph(r)
+}
+
+// What characters cost that are no letters.
+var (
+	digitCost   = nats(2.6)
+	asciiCost   = nats(3.2) // space and punctuation
+	commonCost  = nats(7)   // punctuation that Latin and Cyrillic charsets have
+	symbolCost  = nats(10.5)
+	controlCost = nats(14)
+)
+
+// commonSymbols are those that names do have now and then.
+const commonSymbols = "«»–—“”„‘’‚…•№°§©®™€·×¡¿ºª´\u00a0\u200c\u0640"
+
+func newGlyph(r rune) glyph {
+	switch {
+	case r < ' ' || r == 0x7F:
+		return glyph{cost: controlCost}
+	case '0' <= r && r <= '9':
+		return glyph{cost: digitCost}
+	case r < utf8.RuneSelf && !unicode.IsLetter(r):
+		return glyph{cost: asciiCost}
+	}
+	for _, common := range commonSymbols {
+		if r == common {
+			return glyph{cost: commonCost}
+		}
+	}
+	script := ScriptOf(r)
+	if script == none {
+		return glyph{cost: symbolCost}
+	}
+	g := glyph{script: script}
+	if script&(Latin|Cyrillic|Greek) != 0 {
+		g.upper, g.lower = unicode.IsUpper(r), unicode.IsLower(r)
+	}
+	return g
+}
+
+// ScriptOf returns the script of a letter or accent; 0 for what is neither.
+func ScriptOf(r rune) Script {
+	switch {
+	case 0x3000 <= r && r <= 0x9FFF, 0xAC00 <= r && r <= 0xD7A3, 0xF900 <= r && r <= 0xFAFF, 0xFF00 <= r && r <= 0xFFEF,
+		0x20000 <= r && r <= 0x3FFFF:
+		return EastAsian
+	case !unicode.IsLetter(r) && !unicode.IsMark(r):
+		return none
+	case r < 0x250, 0x1E00 <= r && r < 0x1F00:
+		return Latin
+	case 0x370 <= r && r < 0x400, 0x1F00 <= r && r < 0x2000:
+		return Greek
+	case 0x400 <= r && r < 0x530:
+		return Cyrillic
+	case 0x590 <= r && r < 0x600:
+		return Hebrew
+	case 0x600 <= r && r < 0x700:
+		return Arabic
+	case 0xE00 <= r && r < tableEnd:
+		return Thai
+	case 0x300 <= r && r < 0x370:
+		return Latin // accents by themselves, as macOS writes them
+	}
+	return Other
+}
+
+// Fold returns the letter that models know r by: in lower case, and of the two ways to
+// write Romanian the one that charsets have.
+func Fold(r rune) rune {
+	switch r = unicode.ToLower(r); r {
+	case 'ș':
+		return 'ş'
+	case 'ț':
+		return 'ţ'
+	}
+	return r
+}
+
+// baseLetter returns a letter of Latin without its accents, in lower case.
+func baseLetter(r rune) rune {
+	r = unicode.ToLower(r)
+	switch r {
+	case 'ø', 'œ':
+		return 'o'
+	case 'đ', 'ð':
+		return 'd'
+	case 'ł':
+		return 'l'
+	case 'ß':
+		return 's'
+	case 'æ':
+		return 'a'
+	case 'þ':
+		return 't'
+	case 'ı':
+		return 'i'
+	}
+	base, _ := utf8.DecodeRuneInString(norm.NFD.String(string(r)))
+	return base
+}

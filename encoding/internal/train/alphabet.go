@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/spdscheme/spdserver/encoding/internal/lm"
+)
+
+const (
+	rareLetter  = 4e-5 // share of all letters that a letter of the alphabet has at least
+	mostLetters = 68
+)
+
+// makeAlphabet counts which letters follow which. A letter that is seldom seen after two
+// others is judged by how often it follows one, or is there at all (Witten-Bell smoothing).
+func makeAlphabet(l language, c *corpus) (*lm.Alphabet, string) {
+	letters := c.letters()
+	size := len(letters) + 1
+	symbols := make(map[rune]int)
+	for i, r := range letters {
+		symbols[r] = i + 1
+	}
+	three := make([]float64, size*size*size)
+	for _, word := range sortedKeys(c.weight) {
+		a, b := 0, 0
+		add := func(s int) {
+			three[(a*size+b)*size+s] += c.weight[word]
+			a, b = b, s
+		}
+		for _, r := range word {
+			s := symbols[r]
+			if s == 0 && a+b == 0 {
+				continue
+			}
+			add(s)
+			if s == 0 {
+				a, b = 0, 0
+			}
+		}
+		if b != 0 {
+			add(0)
+		}
+	}
+	p := smooth(three, size)
+	cost := func(a, b, s int) float64 { return -math.Log(p[(a*size+b)*size+s]) }
+	return lm.NewAlphabet(l.name, l.script, letters, cost), fmt.Sprintf("%s: %d words, letters %s", l.name, len(c.weight), string(letters))
+}
+
+// letters returns the alphabet: a to z for Latin, and what is not rare.
+func (c *corpus) letters() []rune {
+	counts := make(map[rune]float64)
+	total := 0.0
+	for _, word := range sortedKeys(c.weight) {
+		for _, r := range word {
+			counts[r] += c.weight[word]
+			total += c.weight[word]
+		}
+	}
+	if c.language.script == lm.Latin {
+		for r := 'a'; r <= 'z'; r++ {
+			counts[r] += total
+		}
+	}
+	letters := sortedKeys(counts)
+	letters = slices.DeleteFunc(letters, func(r rune) bool { return counts[r] < rareLetter*total })
+	slices.SortStableFunc(letters, func(a, b rune) int {
+		switch {
+		case counts[a] > counts[b]:
+			return -1
+		case counts[a] < counts[b]:
+			return 1
+		}
+		return 0
+	})
+	letters = letters[:min(len(letters), mostLetters)]
+	slices.Sort(letters)
+	return letters
+}
+
+// smooth turns counts of threes into probabilities of the third after the other two.
+func smooth(three []float64, size int) []float64 {
+	two, one := make([]float64, size*size), make([]float64, size)
+	for i, n := range three {
+		two[i%(size*size)] += n
+		one[i%size] += n
+	}
+	uniform := make([]float64, size)
+	for i := range uniform {
+		uniform[i] = 1 / float64(size)
+	}
+	p1 := conditional(one, uniform, size)
+	p2 := conditional(two, p1, size)
+	return conditional(three, p2, size)
+}
+
+// conditional estimates the last symbol of each group of size, given the shorter history.
+func conditional(counts, shorter []float64, size int) []float64 {
+	p := make([]float64, len(counts))
+	for from := 0; from < len(counts); from += size {
+		sum, kinds := 0.0, 0.5
+		for _, n := range counts[from : from+size] {
+			sum += n
+			if n > 0 {
+				kinds++
+			}
+		}
+		for s := range size {
+			p[from+s] = (counts[from+s] + kinds*shorter[(from+s)%len(shorter)]) / (sum + kinds)
+		}
+	}
+	return p
+}

@@ -1,0 +1,75 @@
+package encoding
+
+import (
+	_ "embed" // for the models
+	"sync"
+
+	"github.com/spdscheme/spdserver/encoding/internal/lm"
+)
+
+//go:generate go run ./internal/train -o models.bin
+
+// modelData is what internal/train has made.
+//
+//go:embed models.bin
+var modelData string
+
+// candidates returns the charsets that names may be in, with the models to judge them.
+// The first call loads them; later ones return the same.
+//
+//nolint:gochecknoglobals // constant once loaded
+var candidates = sync.OnceValue(func() []candidate {
+	models, err := lm.Load(modelData)
+	if err != nil {
+		panic(err) // models.bin is part of the program, and a test loads it
+	}
+	all := make([]candidate, 0, len(expected))
+	for _, e := range expected {
+		codec, err := Lookup(e.charset)
+		if err != nil {
+			panic(err) // a test calls this
+		}
+		all = append(all, candidate{codec, e.prior, models.Languages(e.languages...), e.languages})
+	}
+	return all
+})
+
+// candidate is a charset that names may be in.
+type candidate struct {
+	codec     Codec
+	prior     lm.Cost // how rare its names are
+	models    *lm.Languages
+	languages []string
+}
+
+// expected lists the charsets that clients are known to use without saying so, the
+// languages they are used for, and how much rarer than UTF-8 they are.
+//
+//nolint:gochecknoglobals // constant
+var expected = []struct {
+	charset   string
+	prior     lm.Cost
+	languages []string
+}{
+	{"UTF-8", 0, nil}, // all languages
+	{"GBK", 6 * lm.Nat, []string{"zh-CN"}},
+	{"GB18030", 8 * lm.Nat, []string{"zh-CN"}},
+	{"Big5", 6 * lm.Nat, []string{"zh-TW"}},
+	{"Shift_JIS", 6 * lm.Nat, []string{"ja"}},
+	{"EUC-JP", 7 * lm.Nat, []string{"ja"}},
+	{"EUC-KR", 6 * lm.Nat, []string{"ko"}},
+	{"windows-1250", 6 * lm.Nat, []string{"pl", "cs", "sk", "sl", "hu", "ro", "hr", "de"}},
+	{"windows-1251", 6 * lm.Nat, []string{"ru", "uk", "bg"}},
+	{"windows-1252", 6 * lm.Nat, []string{"en", "de", "fr", "es", "pt", "it", "sv", "da", "nb", "fi", "nl"}},
+	{"windows-1253", 7 * lm.Nat, []string{"el"}},
+	{"windows-1254", 7 * lm.Nat, []string{"tr"}},
+	{"windows-1255", 7 * lm.Nat, []string{"he"}},
+	{"windows-1256", 7 * lm.Nat, []string{"ar", "fa"}},
+	{"windows-1257", 7 * lm.Nat, []string{"lt", "lv", "et"}},
+	{"windows-874", 7 * lm.Nat, []string{"th"}},
+	{"ISO-8859-2", 8 * lm.Nat, []string{"pl", "cs", "sk", "sl", "hu", "ro", "hr"}},
+	{"ISO-8859-15", 9 * lm.Nat, []string{"de", "fr", "fi", "et", "es", "it", "nl"}},
+	{"KOI8-R", 7 * lm.Nat, []string{"ru"}},
+	{"KOI8-U", 8 * lm.Nat, []string{"ru", "uk"}},
+	{"IBM866", 7 * lm.Nat, []string{"ru", "bg"}},
+}
