@@ -16,8 +16,8 @@ import (
 )
 
 // The requests that move content are made here, PutObject, UploadPart and GetObject, and
-// HeadObject, the most frequent of the others. Those are left to minio-go, which takes 30 microseconds to make one: a tenth of what
-// storing a small file costs altogether.
+// HeadObject, the most frequent of the others. Those are left to minio-go, which takes 30
+// microseconds to make one: a tenth of what storing a small file costs altogether.
 
 // home is where a bucket's objects are: "http://host:9000/bucket/", or
 // "https://bucket.s3.eu-west-1.amazonaws.com/". It is the address that minio-go uses.
