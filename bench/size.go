@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"github.com/minio/minio-go/v7"
 )
 
 // sizes takes the rate of SIZE on one connection, next to that of the bare request for an
@@ -58,8 +55,8 @@ func (z sizes) round(b *bench, c *ftpClient, path string) (ofSPD, ofClient float
 	for range z.times / turn {
 		begun := time.Now()
 		for range turn {
-			if _, err := b.store.core.StatObject(context.Background(), b.store.bucket, prefix+path, minio.StatObjectOptions{}); err != nil {
-				return 0, 0, fmt.Errorf("head object: %w", err)
+			if err := b.store.head(path); err != nil {
+				return 0, 0, err
 			}
 		}
 		client += time.Since(begun)
