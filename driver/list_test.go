@@ -133,6 +133,29 @@ func TestListInOrder(t *testing.T) {
 	s.hasTime("img", someTime())
 }
 
+// Where an upload is to replace a file and has broken off, its owner sees what there is of it.
+func TestListShowsBrokenOverwrite(t *testing.T) {
+	s := withS3Parts(t)
+	for _, name := range []string{"a", "b", "c"} {
+		s.put(name, "x")
+	}
+	s.breakOff("b", 1)
+	sizes := func(s *session, want ...int64) {
+		t.Helper()
+		entries, err := s.list("LIST", "/")
+		s.must(err)
+		var got []int64
+		for _, e := range entries {
+			got = append(got, e.Size())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s sees sizes %d, want %d", s.user.Name, got, want)
+		}
+	}
+	sizes(s, 1, store.MinPartSize, 1)
+	sizes(s.login("bob", func(_ *driver.Deps, u *auth.User) { u.Prefix = "alice/" }), 1, 1, 1)
+}
+
 // Kept times are read a page at a time, and only where there may be any.
 func TestListReadsTimesInPages(t *testing.T) {
 	s := newSession(t)

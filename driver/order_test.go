@@ -121,6 +121,7 @@ func TestByNameOfMany(t *testing.T) {
 		{nil, "", 3},
 		{[]string{"IMG/", "sub/"}, "", 3},
 		{[]string{"IMG-2024/", "IMG-2024-00007/", "sub", "sub-00007-x"}, "", 3},
+		{[]string{"IMG/", "IMG-2024/", "IMG-2024.txt"}, "", 3},
 		{[]string{"IMG", "IMG-2024", "IMG.txt", "IMG0", "z/"}, "", 3},
 	} {
 		objects := listed("d/", append(slices.Clone(names), c.more...))
