@@ -43,7 +43,7 @@ type lineReader struct {
 }
 
 func newLineReader(r io.Reader) *lineReader {
-	return &lineReader{in: bufio.NewReaderSize(r, 1024)}
+	return &lineReader{in: bufio.NewReaderSize(r, 512)}
 }
 
 // next returns the next line, without CRLF or LF. What follows the last line end is never
