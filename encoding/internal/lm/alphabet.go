@@ -94,11 +94,11 @@ func (a *Alphabet) word(letters []rune) (c Cost) {
 
 // Costs of letters that are not in the alphabet.
 var (
-	accentCost  = nats(5) // a letter of the alphabet with an accent that the language lacks
-	strangeCost = nats(9) // another letter of the same script
-	foreignCost = nats(8) // the first letter of another script
-	foreignNext = nats(4.5)
-	foreignEast = nats(7) // each further letter of East Asia
+	accentCost  = nats(7.5) // a letter of the alphabet with an accent that the language lacks
+	strangeCost = nats(11)  // another letter of the same script
+	foreignCost = nats(9)   // the first letter of another script
+	foreignNext = nats(5)
+	foreignEast = nats(8) // each further letter of East Asia
 	borrowed    = nats(2) // a word of ASCII that is of another language
 )
 

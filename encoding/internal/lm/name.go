@@ -25,7 +25,8 @@ var (
 var (
 	mixedCost     = nats(4)
 	eastMixedCost = nats(0.4) // usual: README文件
-	innerSymbol   = nats(2.5) // a symbol between two letters
+	eastLowerCost = nats(1.5) // less so: readme文件
+	innerSymbol   = nats(4)   // a symbol between two letters
 )
 
 // prepare judges all that does not depend on the language.
@@ -49,7 +50,7 @@ func (n *Name) prepare(s *Set) {
 		}
 		start := i == 0 || n.glyphs[i-1].script != g.script
 		if start && n.letterAt(i-1) {
-			n.shared += mixing(n.glyphs[i-1].script | g.script)
+			n.shared += mixing(n.glyphs[i-1], g)
 		}
 		if g.upper || g.lower {
 			n.shared += caseCost(start, capitals, g.upper)
@@ -63,11 +64,15 @@ func (n *Name) letterAt(i int) bool {
 	return i >= 0 && i < len(n.glyphs) && n.glyphs[i].script != none
 }
 
-func mixing(scripts Script) Cost {
-	if scripts == EastAsian|Latin {
+func mixing(a, b glyph) Cost {
+	switch {
+	case a.script|b.script != EastAsian|Latin:
+		return mixedCost
+	case a.lower || b.lower:
+		return eastLowerCost
+	default:
 		return eastMixedCost
 	}
-	return mixedCost
 }
 
 func caseCost(start bool, capitals int, upper bool) Cost {

@@ -1,6 +1,7 @@
 package lm
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -62,13 +63,17 @@ func (l *letters) glyph(r rune) glyph {
 var (
 	digitCost   = nats(2.6)
 	asciiCost   = nats(3.2) // space and punctuation
-	commonCost  = nats(7)   // punctuation that Latin and Cyrillic charsets have
+	innerCost   = nats(5)   // what may stand within a word: Don’t
+	commonCost  = nats(6)   // punctuation that names have now and then
 	symbolCost  = nats(10.5)
 	controlCost = nats(14)
 )
 
-// commonSymbols are those that names do have now and then.
-const commonSymbols = "«»–—“”„‘’‚…•№°§©®™€·×¡¿ºª´\u00a0\u200c\u0640"
+// Punctuation other than ASCII.
+const (
+	innerSymbols  = "’·׳״\u200c\u0640"
+	commonSymbols = "«»–—“”„‘‚…•№°§©®€×¡¿\u00a0"
+)
 
 func newGlyph(r rune) glyph {
 	switch {
@@ -79,13 +84,14 @@ func newGlyph(r rune) glyph {
 	case r < utf8.RuneSelf && !unicode.IsLetter(r):
 		return glyph{cost: asciiCost}
 	}
-	for _, common := range commonSymbols {
-		if r == common {
-			return glyph{cost: commonCost}
-		}
+	switch {
+	case strings.ContainsRune(innerSymbols, r):
+		return glyph{cost: innerCost}
+	case strings.ContainsRune(commonSymbols, r):
+		return glyph{cost: commonCost}
 	}
 	script := ScriptOf(r)
-	if script == none {
+	if script == none || r == 'ª' || r == 'º' {
 		return glyph{cost: symbolCost}
 	}
 	g := glyph{script: script}
@@ -151,6 +157,8 @@ func baseLetter(r rune) rune {
 		return 't'
 	case 'ı':
 		return 'i'
+	case 'ə':
+		return 'e'
 	}
 	base, _ := utf8.DecodeRuneInString(norm.NFD.String(string(r)))
 	return base

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	rareLetter  = 4e-5 // share of all letters that a letter of the alphabet has at least
+	rareLetter  = 1e-4 // share of all letters that a letter of the alphabet has at least
 	mostLetters = 68
 )
 
@@ -62,6 +62,9 @@ func (c *corpus) letters() []rune {
 		for r := 'a'; r <= 'z'; r++ {
 			counts[r] += total
 		}
+	}
+	for _, r := range c.language.letters {
+		counts[r] += total
 	}
 	letters := sortedKeys(counts)
 	letters = slices.DeleteFunc(letters, func(r rune) bool { return counts[r] < rareLetter*total })

@@ -8,7 +8,8 @@ type language struct {
 	script  lm.Script
 	locales []string // of translations
 	lists   []list
-	room    int // pairs of an East Asian language
+	letters string // of the alphabet, besides those that are frequent
+	room    int    // pairs of an East Asian language
 }
 
 // list is a file of words.
@@ -47,27 +48,27 @@ func words(files ...string) (lists []list) {
 
 var languages = []language{
 	{name: "en", script: lm.Latin, locales: []string{"en_GB"}, lists: []list{{"usr/share/dict/american-english", plain}}},
-	{name: "de", script: lm.Latin, locales: []string{"de"}, lists: words("de_DE.dic")},
-	{name: "fr", script: lm.Latin, locales: []string{"fr"}, lists: words("fr.dic")},
-	{name: "es", script: lm.Latin, locales: []string{"es"}, lists: words("es_ES.dic")},
-	{name: "pt", script: lm.Latin, locales: []string{"pt", "pt_BR"}, lists: words("pt_PT.dic", "pt_BR.dic")},
-	{name: "it", script: lm.Latin, locales: []string{"it"}, lists: words("it_IT.dic")},
-	{name: "sv", script: lm.Latin, locales: []string{"sv"}, lists: words("sv_SE.dic")},
-	{name: "da", script: lm.Latin, locales: []string{"da"}, lists: words("da_DK.dic")},
-	{name: "nb", script: lm.Latin, locales: []string{"nb"}, lists: words("nb_NO.dic")},
-	{name: "fi", script: lm.Latin, locales: []string{"fi"}},
-	{name: "nl", script: lm.Latin, locales: []string{"nl"}, lists: words("nl.dic")},
-	{name: "pl", script: lm.Latin, locales: []string{"pl"}, lists: words("pl_PL.dic")},
-	{name: "cs", script: lm.Latin, locales: []string{"cs"}, lists: words("cs_CZ.dic")},
-	{name: "sk", script: lm.Latin, locales: []string{"sk"}, lists: words("sk_SK.dic")},
-	{name: "sl", script: lm.Latin, locales: []string{"sl"}},
-	{name: "hu", script: lm.Latin, locales: []string{"hu"}, lists: words("hu_HU.dic")},
-	{name: "ro", script: lm.Latin, locales: []string{"ro"}, lists: words("ro_RO.dic")},
-	{name: "hr", script: lm.Latin, locales: []string{"hr"}, lists: words("hr_HR.dic")},
-	{name: "tr", script: lm.Latin, locales: []string{"tr"}, lists: words("tr_TR.dic")},
-	{name: "lt", script: lm.Latin, locales: []string{"lt"}, lists: words("lt_LT.dic")},
-	{name: "lv", script: lm.Latin, locales: []string{"lv"}, lists: words("lv_LV.dic")},
-	{name: "et", script: lm.Latin, locales: []string{"et"}, lists: words("et_EE.dic")},
+	{name: "de", script: lm.Latin, locales: []string{"de"}, letters: "äöüß", lists: words("de_DE.dic")},
+	{name: "fr", script: lm.Latin, locales: []string{"fr"}, letters: "àâæçèéêëîïôùûüÿœ", lists: words("fr.dic")},
+	{name: "es", script: lm.Latin, locales: []string{"es"}, letters: "áéíñóúü", lists: words("es_ES.dic")},
+	{name: "pt", script: lm.Latin, locales: []string{"pt", "pt_BR"}, letters: "àáâãçéêíóôõúü", lists: words("pt_PT.dic", "pt_BR.dic")},
+	{name: "it", script: lm.Latin, locales: []string{"it"}, letters: "àèéìîòóù", lists: words("it_IT.dic")},
+	{name: "sv", script: lm.Latin, locales: []string{"sv"}, letters: "åäöé", lists: words("sv_SE.dic")},
+	{name: "da", script: lm.Latin, locales: []string{"da"}, letters: "æøåé", lists: words("da_DK.dic")},
+	{name: "nb", script: lm.Latin, locales: []string{"nb"}, letters: "æøåéòô", lists: words("nb_NO.dic")},
+	{name: "fi", script: lm.Latin, locales: []string{"fi"}, letters: "åäöšž"},
+	{name: "nl", script: lm.Latin, locales: []string{"nl"}, letters: "éëïóöüèê", lists: words("nl.dic")},
+	{name: "pl", script: lm.Latin, locales: []string{"pl"}, letters: "ąćęłńóśźż", lists: words("pl_PL.dic")},
+	{name: "cs", script: lm.Latin, locales: []string{"cs"}, letters: "áčďéěíňóřšťúůýž", lists: words("cs_CZ.dic")},
+	{name: "sk", script: lm.Latin, locales: []string{"sk"}, letters: "áäčďéíĺľňóôŕšťúýž", lists: words("sk_SK.dic")},
+	{name: "sl", script: lm.Latin, locales: []string{"sl"}, letters: "čšžćđ"},
+	{name: "hu", script: lm.Latin, locales: []string{"hu"}, letters: "áéíóöőúüű", lists: words("hu_HU.dic")},
+	{name: "ro", script: lm.Latin, locales: []string{"ro"}, letters: "ăâîşţ", lists: words("ro_RO.dic")},
+	{name: "hr", script: lm.Latin, locales: []string{"hr"}, letters: "čćđšž", lists: words("hr_HR.dic")},
+	{name: "tr", script: lm.Latin, locales: []string{"tr"}, letters: "çğıöşüâîû", lists: words("tr_TR.dic")},
+	{name: "lt", script: lm.Latin, locales: []string{"lt"}, letters: "ąčęėįšųūž", lists: words("lt_LT.dic")},
+	{name: "lv", script: lm.Latin, locales: []string{"lv"}, letters: "āčēģīķļņšūž", lists: words("lv_LV.dic")},
+	{name: "et", script: lm.Latin, locales: []string{"et"}, letters: "äõöüšž", lists: words("et_EE.dic")},
 	{name: "ru", script: lm.Cyrillic, locales: []string{"ru"}, lists: words("ru_RU.dic")},
 	{name: "uk", script: lm.Cyrillic, locales: []string{"uk"}, lists: words("uk_UA.dic")},
 	{name: "bg", script: lm.Cyrillic, locales: []string{"bg"}, lists: words("bg_BG.dic")},
