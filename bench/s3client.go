@@ -131,13 +131,13 @@ func (c *s3Client) get(_ int, name string, size int64) error {
 	return err
 }
 
-// put stores the content: in one request, or in parts if it is larger than one.
 // head asks for an object's properties.
 func (c *s3Client) head(name string) error {
 	_, err := c.core.StatObject(context.Background(), c.bucket, prefix+name, minio.StatObjectOptions{})
 	return err
 }
 
+// put stores the content: in one request, or in parts if it is larger than one.
 func (c *s3Client) put(_ int, name string, size int64) error {
 	if size > partSize {
 		return c.putParts(prefix+name, size)
