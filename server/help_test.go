@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -70,6 +71,20 @@ func TestHelpKnowsEveryCommand(t *testing.T) {
 	for _, arg := range []string{"NONSENSE", "\x00", strings.Repeat("x", 8000)} {
 		if reply := helpOf(s, arg); !strings.HasPrefix(reply, "502 Unknown command") || len(reply) > 60 {
 			t.Errorf("%.10q: %q", arg, reply)
+		}
+	}
+}
+
+// What FEAT lists is a command, an option of OPTS, or says something of all commands.
+func TestFeaturesAreHandled(t *testing.T) {
+	s := &session{server: &Server{Options: Options{ActiveMode: true, TLS: &tls.Config{}}}}
+	for _, feature := range s.features() {
+		verb, _, _ := strings.Cut(feature, " ")
+		if _, ok := s.handler(verb); !ok && verb != "UTF8" && verb != "TVFS" {
+			t.Errorf("%s is no command", feature)
+		}
+		if strings.ContainsAny(feature, "\r\n") || strings.TrimSpace(feature) != feature {
+			t.Errorf("%q is no line of FEAT", feature)
 		}
 	}
 }
