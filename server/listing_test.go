@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -295,5 +296,42 @@ func TestListingAborted(t *testing.T) {
 		c.send("ABOR")
 		c.expect("426")
 		c.expect("226")
+	}
+}
+
+// What would have to be kept in memory is bounded; what need not be is not.
+func TestListingOfTooMany(t *testing.T) {
+	const most = 50_000
+	for _, c := range []struct {
+		command string
+		entries int
+		want    string
+	}{
+		{"LIST -t", most, "226"}, {"LIST -t", most + 1, "504"}, {"NLST -r", most + 1, "504"},
+		{"NLST", most + 1, "226"}, {"LIST -R", most + 1, "504"},
+	} {
+		r := newRig(t, nil)
+		r.files.Store = manyDirs{r.files.Store, c.entries}
+		client := r.login("alice")
+		data := client.passive()
+		client.do("150", "%s", c.command)
+		_, _ = io.Copy(io.Discard, data)
+		client.expect(c.want)
+	}
+}
+
+// manyDirs is a store of n directories.
+type manyDirs struct {
+	store.Store
+	n int
+}
+
+func (m manyDirs) List(_ context.Context, prefix string, _ store.ListOptions) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		for i := range m.n {
+			if !yield(store.Object{Key: fmt.Sprintf("%s%06d/", prefix, i), Prefix: true}, nil) {
+				return
+			}
+		}
 	}
 }
