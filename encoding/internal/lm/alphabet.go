@@ -97,6 +97,7 @@ var (
 	accentCost  = nats(7.5) // a letter of the alphabet with an accent that the language lacks
 	strangeCost = nats(11)  // another letter of the same script
 	foreignCost = nats(9)   // the first letter of another script
+	otherCost   = nats(13)  // the first letter of a script without a model
 	foreignNext = nats(5)
 	foreignEast = nats(8) // each further letter of East Asia
 	borrowed    = nats(2) // a word of ASCII that is of another language
@@ -168,6 +169,8 @@ func foreign(n *Name, i int) Cost {
 	switch {
 	case script == none || asciiLetter(n.Runes[i]):
 		return 0
+	case script == Other && (i == 0 || n.glyphs[i-1].script != Other):
+		return otherCost
 	case i == 0 || n.glyphs[i-1].script != script:
 		return foreignCost
 	case script == EastAsian:

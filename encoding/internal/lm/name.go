@@ -25,8 +25,8 @@ var (
 var (
 	mixedCost     = nats(4)
 	eastMixedCost = nats(0.4) // usual: README文件
-	eastLowerCost = nats(1.5) // less so: readme文件
-	innerSymbol   = nats(4)   // a symbol between two letters
+	eastLowerCost = nats(3)   // less so: readme文件
+	besideLetter  = nats(4)   // a symbol beside a letter
 )
 
 // prepare judges all that does not depend on the language.
@@ -43,8 +43,8 @@ func (n *Name) prepare(s *Set) {
 	for i, g := range n.glyphs {
 		if g.script == none {
 			n.shared += g.cost
-			if g.cost >= commonCost && n.letterAt(i-1) && n.letterAt(i+1) {
-				n.shared += innerSymbol
+			if g.cost >= commonCost && (n.letterAt(i-1) || n.letterAt(i+1)) {
+				n.shared += besideLetter
 			}
 			continue
 		}

@@ -61,18 +61,21 @@ func (l *letters) glyph(r rune) glyph {
 
 // What characters cost that are no letters.
 var (
-	digitCost   = nats(2.6)
-	asciiCost   = nats(3.2) // space and punctuation
-	innerCost   = nats(5)   // what may stand within a word: Don’t
-	commonCost  = nats(6)   // punctuation that names have now and then
-	symbolCost  = nats(10.5)
-	controlCost = nats(14)
+	digitCost    = nats(2.6)
+	asciiCost    = nats(3.2) // space and punctuation
+	innerCost    = nats(5)   // what may stand within a word: Don’t
+	quoteCost    = nats(6)
+	commonCost   = nats(7)
+	symbolCost   = nats(10.5)
+	phoneticCost = nats(13)
+	controlCost  = nats(18)
 )
 
 // Punctuation other than ASCII.
 const (
-	innerSymbols  = "’·׳״\u200c\u0640"
-	commonSymbols = "«»–—“”„‘‚…•№°§©®€×¡¿\u00a0"
+	innerSymbols  = "’׳״־\u200c\u0640" // within words
+	quotes        = "«»–—“”„‘‚…¡¿"     // beside words
+	commonSymbols = "•№°§©®€×"         // by themselves
 )
 
 func newGlyph(r rune) glyph {
@@ -87,8 +90,14 @@ func newGlyph(r rune) glyph {
 	switch {
 	case strings.ContainsRune(innerSymbols, r):
 		return glyph{cost: innerCost}
+	case strings.ContainsRune(quotes, r):
+		return glyph{cost: quoteCost}
 	case strings.ContainsRune(commonSymbols, r):
 		return glyph{cost: commonCost}
+	case 0x250 <= r && r < 0x300 && r != 'ə':
+		return glyph{cost: phoneticCost}
+	case !unicode.IsPrint(r) && !unicode.IsMark(r) && r != 0xA0:
+		return glyph{cost: controlCost}
 	}
 	script := ScriptOf(r)
 	if script == none || r == 'ª' || r == 'º' {
