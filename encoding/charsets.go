@@ -2,8 +2,9 @@ package encoding
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+	"sync"
+	"unicode"
 
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/japanese"
@@ -16,11 +17,8 @@ import (
 // name do not matter, and common other names are known. An unknown name is an error that
 // lists the known ones.
 func Lookup(name string) (Codec, error) {
-	wanted := normalise(name)
-	for _, k := range charsets {
-		if normalise(k.set.name()) == wanted || slices.Contains(k.aliases, wanted) {
-			return Codec{k.set}, nil
-		}
+	if set, ok := byName()[normalise(name)]; ok {
+		return Codec{set}, nil
 	}
 	return Codec{}, fmt.Errorf("unknown charset %q: use one of %s", name, strings.Join(Names(), ", "))
 }
@@ -34,8 +32,27 @@ func Names() []string {
 	return names
 }
 
+// byName finds charsets by all their names, as normalise writes them.
+//
+//nolint:gochecknoglobals // constant
+var byName = sync.OnceValue(func() map[string]charset {
+	all := make(map[string]charset)
+	for _, k := range charsets {
+		all[normalise(k.set.name())] = k.set
+		for _, alias := range k.aliases {
+			all[alias] = k.set
+		}
+	}
+	return all
+})
+
 func normalise(name string) string {
-	return strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(name))
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("-_ .", r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
 }
 
 type known struct {

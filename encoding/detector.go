@@ -107,22 +107,24 @@ func (d *Detector) read(wire string) Codec {
 		return d.codec
 	}
 	d.begin()
-	e := examine(wire)
+	e, _ := evidences.Get().(*evidence)
+	defer evidences.Put(e)
+	e.examine(wire)
 	best := -1
-	for i := range e {
-		if e[i] < senseless && (best < 0 || d.costs[i]+e[i] < d.costs[best]+e[best]) {
+	for i, c := range e.costs {
+		if c < senseless && (best < 0 || d.costs[i]+c < d.costs[best]+e.costs[best]) {
 			best = i
 		}
 	}
 	if best < 0 {
 		return d.codec
 	}
-	d.learn(wire, e)
+	d.learn(wire, e.costs)
 	return candidates()[best].codec
 }
 
 // learn adds the evidence of a name, unless it was counted before.
-func (d *Detector) learn(wire string, e evidence) {
+func (d *Detector) learn(wire string, costs []lm.Cost) {
 	h := hash(wire)
 	for _, r := range d.recent[:min(d.names, len(d.recent))] {
 		if r == h {
@@ -133,7 +135,7 @@ func (d *Detector) learn(wire string, e evidence) {
 	d.names++
 	best := 0
 	for i := range d.costs {
-		d.costs[i] += min(e[i], senseless)
+		d.costs[i] += costs[i]
 		if d.costs[i] < d.costs[best] {
 			best = i
 		}

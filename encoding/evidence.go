@@ -2,13 +2,17 @@ package encoding
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/spdscheme/spdserver/encoding/internal/lm"
 )
 
 // evidence is what one name costs in each candidate, in the order of candidates(): the
 // less, the likelier. Candidates in which the name makes no sense cost senseless.
-type evidence []lm.Cost
+type evidence struct {
+	costs []lm.Cost
+	name  lm.Name
+}
 
 const (
 	senseless = 1 << 20
@@ -18,22 +22,24 @@ const (
 	longestJudged = 256
 )
 
+// evidences are kept for reuse: judging a name leaves no garbage.
+//
+//nolint:gochecknoglobals // a pool of buffers
+var evidences = sync.Pool{New: func() any { return &evidence{} }}
+
 // examine judges a name that is not plain ASCII.
-func examine(wire string) evidence {
-	all := candidates()
-	e := make(evidence, len(all))
+func (e *evidence) examine(wire string) {
 	wire = judged(wire)
-	name := &lm.Name{Runes: make([]rune, 0, longestJudged)}
-	for i := range all {
-		bad := decodeRunes(all[i].codec.charset(), name, wire)
+	e.costs = e.costs[:0]
+	for _, c := range candidates() {
+		bad := decodeRunes(c.codec.charset(), &e.name, wire)
 		if bad > mostBad {
-			e[i] = senseless
+			e.costs = append(e.costs, senseless)
 			continue
 		}
-		e[i], _ = all[i].models.Judge(name)
-		e[i] += badByte * lm.Cost(bad)
+		cost, _ := c.models.Judge(&e.name)
+		e.costs = append(e.costs, cost+badByte*lm.Cost(bad))
 	}
-	return e
 }
 
 // judged returns the part of a name that tells something: not the extension of a file.

@@ -12,7 +12,7 @@ import (
 //
 // golang.org/x/text decodes some codes to characters that it encodes otherwise. Of all
 // codes of a character only one may count, or two names would fall together. Codes of
-// one and two bytes are in tables, built at the first use (about 10 ms); longer ones are
+// one and two bytes are in tables, built at the first use (about 3 ms); longer ones are
 // rare and asked of x/text each time.
 type multiByte struct {
 	title   string
@@ -22,7 +22,8 @@ type multiByte struct {
 	build   sync.Once
 	runes   []rune          // by code, from 0x8000 on; 0: not in use, or not the code that counts
 	singles [128]rune       // by byte, from 0x80 on
-	codes   map[rune]uint16 // the code that counts
+	codes   []uint16        // by character up to U+FFFF, the code that counts; 0: none
+	upper   map[rune]uint16 // the same for characters above
 }
 
 var _ charset = (*multiByte)(nil)
@@ -62,16 +63,30 @@ func (m *multiByte) first(wire string) (r rune, size int) {
 
 // firstLong is first for codes of three bytes and more.
 func (m *multiByte) firstLong(wire string) (r rune, size int) {
-	for n := 3; n <= min(m.longest, len(wire)); n++ {
-		r, ok := decodeOne(m.coding.NewDecoder(), wire[:n])
-		if !ok {
-			continue
-		}
-		if code, ok := m.putLong(nil, r); ok && string(code) == wire[:n] {
-			return r, n
-		}
+	size = m.longest
+	if len(wire) < size || !mayBeLong(wire, size) {
+		return 0, 0
+	}
+	r, ok := decodeOne(m.coding.NewDecoder(), []byte(wire[:size]))
+	if !ok {
+		return 0, 0
+	}
+	if code, ok := m.putLong(nil, r); ok && string(code) == wire[:size] {
+		return r, size
 	}
 	return 0, 0
+}
+
+// mayBeLong tells whether wire looks like a code of three bytes in EUC-JP or of four in
+// GB18030. It spares asking x/text.
+func mayBeLong(wire string, size int) bool {
+	switch size {
+	case 3:
+		return wire[0] == 0x8F
+	case 4:
+		return '0' <= wire[1] && wire[1] <= '9' && wire[2] > 0x80 && '0' <= wire[3] && wire[3] <= '9'
+	}
+	return false
 }
 
 func (m *multiByte) put(dst []byte, r rune) ([]byte, bool) {
@@ -79,22 +94,38 @@ func (m *multiByte) put(dst []byte, r rune) ([]byte, bool) {
 		return append(dst, byte(r)), true
 	}
 	m.build.Do(m.tabulate)
-	if code, ok := m.codes[r]; ok {
+	if code := m.code(r); code != 0 {
 		return appendCode(dst, code), true
 	}
 	return m.putLong(dst, r)
 }
 
+// code returns the code of one or two bytes that counts for r; 0 if there is none.
+func (m *multiByte) code(r rune) uint16 {
+	if int(r) < len(m.codes) {
+		return m.codes[r]
+	}
+	return m.upper[r]
+}
+
+func (m *multiByte) setCode(r rune, code uint16) {
+	if int(r) < len(m.codes) {
+		m.codes[r] = code
+	} else {
+		m.upper[r] = code
+	}
+}
+
 // putLong is put for characters that are not in the tables.
 func (m *multiByte) putLong(dst []byte, r rune) ([]byte, bool) {
-	if _, short := m.codes[r]; short || m.longest == 2 || control(r) {
+	if m.longest == 2 || m.code(r) != 0 || control(r) {
 		return dst, false
 	}
 	code, ok := encodeOne(m.coding.NewEncoder(), r)
 	if !ok || len(code) < 3 {
 		return dst, false
 	}
-	if back, ok := decodeOne(m.coding.NewDecoder(), string(code)); !ok || back != r {
+	if back, ok := decodeOne(m.coding.NewDecoder(), code); !ok || back != r {
 		return dst, false
 	}
 	return append(dst, code...), true
@@ -103,26 +134,42 @@ func (m *multiByte) putLong(dst []byte, r rune) ([]byte, bool) {
 // tabulate fills the tables.
 func (m *multiByte) tabulate() {
 	m.runes = make([]rune, 0x8000)
-	m.codes = make(map[rune]uint16)
+	m.codes = make([]uint16, 0x10000)
+	m.upper = make(map[rune]uint16)
 	decoder, encoder := m.coding.NewDecoder(), m.coding.NewEncoder()
-	for code := 0x80; code <= 0xFFFF; code++ {
-		if 0xFF < code && code < 0x8000 {
-			continue // one byte, or two of which the first is not ASCII
-		}
-		r, ok := decodeOne(decoder, string(appendCode(nil, uint16(code))))
-		if !ok || control(r) || r < utf8.RuneSelf {
-			continue
-		}
-		if old, taken := m.codes[r]; !taken || m.prefers(encoder, r, uint16(code), old) {
-			m.codes[r] = uint16(code)
+	for lead := 0x80; lead <= 0xFF; lead++ {
+		m.learn(decoder, encoder, uint16(lead))
+		for trail := 0x30; trail <= 0xFF; trail++ {
+			m.learn(decoder, encoder, uint16(lead<<8|trail))
 		}
 	}
 	for r, code := range m.codes {
-		if code < 0x100 {
-			m.singles[code-0x80] = r
-		} else {
-			m.runes[code-0x8000] = r
-		}
+		m.setRune(rune(r), code)
+	}
+	for r, code := range m.upper {
+		m.setRune(r, code)
+	}
+}
+
+// learn notes what code means, if that is the code that counts.
+func (m *multiByte) learn(decoder *encoding.Decoder, encoder *encoding.Encoder, code uint16) {
+	var wire [2]byte
+	r, ok := decodeOne(decoder, appendCode(wire[:0], code))
+	if !ok || control(r) || r < utf8.RuneSelf {
+		return
+	}
+	if old := m.code(r); old == 0 || m.prefers(encoder, r, code, old) {
+		m.setCode(r, code)
+	}
+}
+
+func (m *multiByte) setRune(r rune, code uint16) {
+	switch {
+	case code == 0:
+	case code < 0x100:
+		m.singles[code-0x80] = r
+	default:
+		m.runes[code-0x8000] = r
 	}
 }
 
@@ -145,10 +192,10 @@ func appendCode(dst []byte, code uint16) []byte {
 
 // decodeOne reads code as one character. Decoders of x/text never fail: bad bytes become
 // U+FFFD, which none of the charsets but GB18030 has, and there nobody means it.
-func decodeOne(d *encoding.Decoder, code string) (r rune, ok bool) {
+func decodeOne(d *encoding.Decoder, code []byte) (r rune, ok bool) {
 	var text [16]byte
 	d.Reset()
-	n, read, err := d.Transform(text[:], []byte(code), true)
+	n, read, err := d.Transform(text[:], code, true)
 	if err != nil || read != len(code) {
 		return 0, false
 	}

@@ -103,8 +103,8 @@ var (
 	borrowed    = nats(2) // a word of ASCII that is of another language
 )
 
-// judge returns the cost of the letters of n.
-func (a *Alphabet) judge(n *Name) (total Cost) {
+// judge returns the cost of the letters of n. It stops when that is above limit.
+func (a *Alphabet) judge(n *Name, limit Cost) (total Cost) {
 	if a.script != Latin {
 		total = n.ascii
 	}
@@ -113,9 +113,11 @@ func (a *Alphabet) judge(n *Name) (total Cost) {
 	for i, r := range n.Runes {
 		g := &n.glyphs[i]
 		if g.script != a.script {
-			total += a.end(x, y, word, other)
+			total += a.end(x, y, word, other) + foreign(n, i)
 			x, y, word, other = 0, 0, 0, 0
-			total += foreign(n, i)
+			if total > limit {
+				return total
+			}
 			continue
 		}
 		switch {

@@ -124,11 +124,14 @@ var (
 	halfKanaNext = nats(5)
 )
 
-// judge returns the cost of the letters of n.
-func (m *Ideograms) judge(n *Name) Cost {
+// judge returns the cost of the letters of n. It stops when that is above limit.
+func (m *Ideograms) judge(n *Name, limit Cost) Cost {
 	total := n.ascii
 	last := rune(0)
 	for i, r := range n.Runes {
+		if total > limit {
+			return total
+		}
 		if n.glyphs[i].script != EastAsian {
 			if last != 0 {
 				total += m.pair(last, 0)

@@ -16,7 +16,7 @@ import (
 
 // Cost is how unlikely something is: the negative logarithm of its probability, in
 // sixteenths of a nat. Whole numbers make results the same on every machine.
-type Cost int
+type Cost int32
 
 // Nat is the cost of what has a probability of 1/e.
 const Nat Cost = 16
@@ -109,15 +109,16 @@ func (s *Set) Languages(names ...string) *Languages {
 	return l
 }
 
-// Judge returns what n costs in the language that fits best, and that language.
+// Judge returns what n costs in the language that fits best, and that language; "" if n
+// has no letters of theirs.
 func (l *Languages) Judge(n *Name) (best Cost, language string) {
 	n.prepare(l.set)
-	best = l.set.ascii.judge(n)
+	best = most
 	for _, a := range l.alphabets {
 		if n.scripts&a.script == 0 {
 			continue
 		}
-		if c := a.judge(n); c < best || language == "" {
+		if c := a.judge(n, best); c < best {
 			best, language = c, a.language
 		}
 	}
@@ -125,12 +126,18 @@ func (l *Languages) Judge(n *Name) (best Cost, language string) {
 		if n.scripts&EastAsian == 0 {
 			continue
 		}
-		if c := i.judge(n); c < best || language == "" {
+		if c := i.judge(n, best); c < best {
 			best, language = c, i.language
 		}
 	}
+	if language == "" {
+		best = l.set.ascii.judge(n, best)
+	}
 	return best + n.shared, language
 }
+
+// most is more than any name costs.
+const most Cost = 1 << 24
 
 // reader splits a file into its fields: three bytes of length, then the field.
 type reader struct {

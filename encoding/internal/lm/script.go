@@ -56,6 +56,9 @@ func (l *letters) glyph(r rune) glyph {
 	if r < tableEnd {
 		return l.glyphs[r]
 	}
+	if eastAsian(r) {
+		return glyph{script: EastAsian}
+	}
 	return newGlyph(r)
 }
 
@@ -113,8 +116,7 @@ func newGlyph(r rune) glyph {
 // ScriptOf returns the script of a letter or accent; 0 for what is neither.
 func ScriptOf(r rune) Script {
 	switch {
-	case 0x3000 <= r && r <= 0x9FFF, 0xAC00 <= r && r <= 0xD7A3, 0xF900 <= r && r <= 0xFAFF, 0xFF00 <= r && r <= 0xFFEF,
-		0x20000 <= r && r <= 0x3FFFF:
+	case eastAsian(r):
 		return EastAsian
 	case !unicode.IsLetter(r) && !unicode.IsMark(r):
 		return none
@@ -134,6 +136,12 @@ func ScriptOf(r rune) Script {
 		return Latin // accents by themselves, as macOS writes them
 	}
 	return Other
+}
+
+// eastAsian tells whether r is in a block of East Asia, punctuation included.
+func eastAsian(r rune) bool {
+	return 0x3000 <= r && r <= 0x9FFF || 0xAC00 <= r && r <= 0xD7A3 || 0xF900 <= r && r <= 0xFAFF || 0xFF00 <= r && r <= 0xFFEF ||
+		0x20000 <= r && r <= 0x3FFFF
 }
 
 // Fold returns the letter that models know r by: in lower case, and of the two ways to
