@@ -10,13 +10,16 @@ import (
 
 // carrier takes a piece of an object from a body to the client.
 type carrier interface {
-	// fill takes up to n bytes from body, as Read does. The carrier is empty before. It
-	// fails with errors.ErrUnsupported if it cannot carry this body's bytes.
+	// fill takes up to n bytes from body, as Read does. The carrier is empty before. If it
+	// cannot carry this body's bytes, it takes none and fails with errNotCarried.
 	fill(body io.Reader, n int64) (int, error)
 	// empty hands all bytes that it carries, n of them, to the client.
 	empty(w io.Writer, n int) (int, error)
 	release()
 }
+
+// errNotCarried asks for another carrier. It is never the body's error, nor the client's.
+var errNotCarried = errors.New("this cannot be carried so")
 
 // newCarrier chooses how bytes reach w: by a pipe where many are to come and both ends can
 // take part, else by memory.
@@ -80,9 +83,13 @@ func (b *Budget) newPipe() (*pipe, error) {
 func (p *pipe) fill(body io.Reader, n int64) (int, error) {
 	s, ok := body.(splicer)
 	if !ok {
-		return 0, errors.ErrUnsupported
+		return 0, errNotCarried
 	}
-	return s.SpliceInto(p.write, int(min(n, pipeSize)))
+	moved, err := s.SpliceInto(p.write, int(min(n, pipeSize)))
+	if moved == 0 && errors.Is(err, errors.ErrUnsupported) {
+		return 0, errNotCarried
+	}
+	return moved, err
 }
 
 func (p *pipe) empty(w io.Writer, n int) (int, error) {

@@ -87,7 +87,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 // take lets fill take bytes from the range that the next one comes from, of which n are
-// left. A fill that is errors.ErrUnsupported has taken nothing.
+// left.
 func (r *Reader) take(fill func(body io.Reader, n int64) (int, error)) (int, error) {
 	for {
 		if r.off >= r.size {
@@ -100,7 +100,7 @@ func (r *Reader) take(fill func(body io.Reader, n int64) (int, error)) (int, err
 		began := time.Now()
 		n, err := fill(current.body, current.end-r.off)
 		r.pace.store += time.Since(began)
-		if errors.Is(err, errors.ErrUnsupported) {
+		if errors.Is(err, errNotCarried) {
 			return 0, err
 		}
 		r.received(n)
@@ -205,7 +205,7 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	}
 	total, err := r.carry(c, w)
 	c.release()
-	if !errors.Is(err, errors.ErrUnsupported) {
+	if !errors.Is(err, errNotCarried) {
 		return total, err
 	}
 	// Such as a body under TLS, which has to come through memory.

@@ -122,21 +122,23 @@ func spliceTo(conn syscall.RawConn, pipe, n int) (int, error) {
 }
 
 // inPieces writes n bytes, as many at a time as the rate allows. write is told where the
-// next piece begins and how long it may be.
+// next piece begins and how long it may be; it may move less.
 func (w *patientWriter) inPieces(n int, write func(from, n int) (int, error)) (int, error) {
-	total := 0
+	total, allowed := 0, 0
 	for total < n {
-		piece := burst(w.limit, n-total)
-		if err := wait(w.ctx, w.limit, piece); err != nil {
-			return total, err
-		}
-		if conn, ok := w.to.(writeDeadliner); ok && w.silence > 0 {
-			if err := conn.SetWriteDeadline(time.Now().Add(w.silence)); err != nil {
+		if allowed == 0 {
+			allowed = burst(w.limit, n-total)
+			if err := wait(w.ctx, w.limit, allowed); err != nil {
 				return total, err
 			}
 		}
-		moved, err := write(total, piece)
-		total += moved
+		if conn, ok := w.to.(writeDeadliner); ok && w.silence > 0 {
+			if err := conn.SetWriteDeadline(time.Now().Add(w.silence)); err != nil {
+				return total, connError(err)
+			}
+		}
+		moved, err := write(total, allowed)
+		total, allowed = total+moved, allowed-moved
 		if err != nil {
 			return total, connError(err)
 		}

@@ -170,6 +170,7 @@ func (b *body) SpliceInto(pipe, n int) (int, error) {
 	b.stall.moved()
 	n, err := store.SpliceInto(b.rc, pipe, int(min(int64(n), b.left)))
 	if errors.Is(err, errors.ErrUnsupported) {
+		b.stall.pause()
 		return 0, err
 	}
 	return n, b.received(n, err)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +34,9 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.end != nil {
 		return 0, b.end
 	}
+	if err := b.conn.wakeAt(1); err != nil {
+		return 0, b.received(0, err)
+	}
 	if b.left >= 0 {
 		p = p[:min(int64(len(p)), b.left)]
 	}
@@ -46,10 +49,13 @@ func (b *body) SpliceInto(pipe, n int) (int, error) {
 	if b.end != nil {
 		return 0, b.end
 	}
-	if b.left < 0 || b.conn.tcp == nil || b.conn.Conn != b.conn.tcp {
+	if b.left < 0 || !b.conn.plain() {
 		return 0, errors.ErrUnsupported
 	}
 	n = int(min(int64(n), b.left))
+	if n <= 0 {
+		return 0, nil
+	}
 	var err error
 	if b.conn.in.Buffered() > 0 { // came with the headers
 		n, err = b.copyInto(pipe, n)
@@ -67,12 +73,70 @@ func (b *body) copyInto(pipe, n int) (int, error) {
 	return n, err
 }
 
+// Large pieces are spliced, as long as that does not take long and so many bytes are to come
+// that the last of them do not wait in vain.
+const (
+	gatherSize = 512 << 10 // bytes that wait in a connection, at best, before they are spliced
+	gatherTime = 100 * time.Millisecond
+)
+
 func (b *body) spliceInto(pipe, n int) (int, error) {
-	raw, err := b.conn.tcp.SyscallConn()
-	if err != nil {
+	if b.left > 2*gatherSize {
+		moved, err := b.gather(pipe, n)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return moved, err
+		}
+	}
+	if err := b.conn.wakeAt(1); err != nil {
 		return 0, err
 	}
-	if err := b.conn.gather(raw, b.left); err != nil {
+	return b.conn.spliceInto(pipe, n)
+}
+
+// gather splices once much is there. If that does not come within gatherTime, it is
+// os.ErrDeadlineExceeded: a slow store must not look like one that stands still.
+func (b *body) gather(pipe, n int) (int, error) {
+	if err := b.conn.wakeAt(gatherSize); err != nil {
+		return 0, err
+	}
+	if err := b.wakeIn(time.Now().Add(gatherTime)); err != nil {
+		return 0, err
+	}
+	moved, err := b.conn.spliceInto(pipe, n)
+	return moved, cmp.Or(err, b.wakeIn(time.Time{}))
+}
+
+// wakeIn sets the time at which reading ends; the zero time is never. If the request has been
+// cancelled, that is at once.
+func (b *body) wakeIn(at time.Time) error {
+	err := b.conn.SetReadDeadline(at)
+	if b.ctx.Err() != nil { // the deadline that told us so may just have been replaced
+		err = b.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+	return err
+}
+
+// wakeAt makes the kernel wake a reader when so many bytes wait (SO_RCVLOWAT in socket(7)).
+func (c *conn) wakeAt(least int) error {
+	if least == c.least {
+		return nil
+	}
+	raw, err := c.tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	c.least = least
+	var setErr error
+	err = raw.Control(func(fd uintptr) {
+		setErr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, least)
+	})
+	return cmp.Or(err, os.NewSyscallError("setsockopt", setErr))
+}
+
+// spliceInto moves up to n bytes as soon as there are any, or as many as wakeAt says.
+func (c *conn) spliceInto(pipe, n int) (int, error) {
+	raw, err := c.tcp.SyscallConn()
+	if err != nil {
 		return 0, err
 	}
 	var moved int64
@@ -94,27 +158,6 @@ func (b *body) spliceInto(pipe, n int) (int, error) {
 		return 0, io.EOF
 	}
 	return int(moved), nil
-}
-
-// gatherSize is how many bytes wait in a connection, at best, before they are spliced.
-const gatherSize = 512 << 10
-
-// gather makes the kernel wake us for large pieces only, as long as left bytes are so many
-// that the last of them do not wait in vain (SO_RCVLOWAT in socket(7)).
-func (c *conn) gather(raw syscall.RawConn, left int64) error {
-	least := 1
-	if left > 2*gatherSize {
-		least = gatherSize
-	}
-	if least == c.least {
-		return nil
-	}
-	c.least = least
-	var setErr error
-	err := raw.Control(func(fd uintptr) {
-		setErr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, least)
-	})
-	return cmp.Or(err, os.NewSyscallError("setsockopt", setErr))
 }
 
 // received counts n bytes, and gives the connection back behind the last one.
@@ -146,9 +189,8 @@ func (b *body) Close() error {
 		return nil
 	}
 	b.stop()
-	c := b.conn
+	b.conn.cut() // what is still to come is not wanted
 	b.conn, b.end = nil, errClosed
-	_ = c.Close() // what is still to come is not wanted
 	return nil
 }
 

@@ -2,12 +2,15 @@ package wire
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,24 +20,47 @@ import (
 // headers, in bytes.
 const bufferSize = 4 << 10
 
+// maxHeaders is how long an answer's headers may be, in bytes.
+const maxHeaders = 1 << 20
+
 // conn is a connection that carries one request at a time.
 type conn struct {
 	net.Conn
-	tcp       *net.TCPConn // below TLS, too
+	raw       net.Conn     // below TLS
+	tcp       *net.TCPConn // raw, if it is one
 	transport *Transport
 	endpoint  endpoint
+	limit     io.LimitedReader // Conn, as in reads it
 	in        *bufio.Reader
 	out       *bufio.Writer
-	least     int // bytes that wake a reader; see gather
+	least     int // bytes that wake a reader; see wakeAt
 	idleSince time.Time
 }
+
+func newConn(t *Transport, key endpoint, raw, secure net.Conn) *conn {
+	c := &conn{Conn: secure, raw: raw, transport: t, endpoint: key, least: 1}
+	c.tcp, _ = raw.(*net.TCPConn)
+	c.limit = io.LimitedReader{R: c.Conn, N: math.MaxInt64}
+	c.in = bufio.NewReaderSize(&c.limit, bufferSize)
+	c.out = bufio.NewWriterSize(c.Conn, bufferSize)
+	return c
+}
+
+// plain tells whether the connection is TCP without TLS.
+func (c *conn) plain() bool { return c.tcp != nil && c.Conn == c.raw }
+
+// cut closes a connection in the middle of something. TLS would try to say goodbye first,
+// and wait seconds for a store that takes nothing more.
+func (c *conn) cut() { _ = c.raw.Close() } // it is of no use any more
 
 // usable tells whether an idle connection is still open. The store has nothing to say
 // before it is asked: whatever has come is the connection's end.
 func (c *conn) usable() bool {
-	if c.tcp == nil {
-		return true
-	}
+	return (c.tcp == nil || c.silent()) && (c.plain() || c.empty())
+}
+
+// silent tells whether nothing waits in the socket.
+func (c *conn) silent() bool {
 	raw, err := c.tcp.SyscallConn()
 	if err != nil {
 		return false
@@ -48,6 +74,14 @@ func (c *conn) usable() bool {
 	return err == nil && silent
 }
 
+// empty tells whether nothing waits in TLS.
+func (c *conn) empty() bool {
+	err := c.SetReadDeadline(time.Unix(1, 0)) // read what is there, and no more
+	_, peekErr := c.in.Peek(1)
+	err = cmp.Or(err, c.SetReadDeadline(time.Time{}))
+	return err == nil && errors.Is(peekErr, os.ErrDeadlineExceeded)
+}
+
 // roundTrip sends a request and reads the answer's headers.
 func (c *conn) roundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
@@ -55,11 +89,8 @@ func (c *conn) roundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := c.exchange(req)
 	if err != nil {
 		stop()
-		_ = c.Close() // broken
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return nil, err
+		c.cut()
+		return nil, reason(ctx, err)
 	}
 	keep := !resp.Close && resp.ProtoAtLeast(1, 1)
 	switch {
@@ -74,9 +105,17 @@ func (c *conn) roundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// reason is why a request has failed: its context has ended, or err.
+func reason(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 // done gives the connection back after an answer.
 func (c *conn) done(stop func() bool, keep bool) {
-	if stop() && keep && c.in.Buffered() == 0 { // else its deadline may have passed
+	if stop() && keep && c.in.Buffered() == 0 && c.wakeAt(1) == nil { // not stopped: its deadline may have passed
 		c.transport.keep(c)
 		return
 	}
@@ -90,22 +129,31 @@ func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 	if bodyErr, ok := errors.AsType[*BodyError](sendErr); ok {
 		return nil, bodyErr
 	}
+	resp, err := c.answer(req)
+	if sendErr != nil && (err != nil || resp.StatusCode < http.StatusBadRequest) {
+		return nil, fmt.Errorf("send request: %w", sendErr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	resp.Close = resp.Close || sendErr != nil
+	return resp, nil
+}
+
+// answer reads the headers of the final answer, and skips those before.
+func (c *conn) answer(req *http.Request) (*http.Response, error) {
+	c.limit.N = maxHeaders
+	defer func() { c.limit.N = math.MaxInt64 }()
 	for {
 		resp, err := http.ReadResponse(c.in, req)
 		switch {
-		case sendErr != nil && (err != nil || resp.StatusCode < http.StatusBadRequest):
-			return nil, fmt.Errorf("send request: %w", sendErr)
-		case err == io.EOF:
-			return nil, io.ErrUnexpectedEOF
 		case err != nil:
-			return nil, fmt.Errorf("read answer: %w", err)
+			return nil, err
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errors.New("the store switches protocols")
-		case resp.StatusCode < http.StatusOK: // "100 Continue" and the like
-			continue
+		case resp.StatusCode >= http.StatusOK: // not "100 Continue" and the like
+			return resp, nil
 		}
-		resp.Close = resp.Close || sendErr != nil
-		return resp, nil
 	}
 }
 
@@ -131,8 +179,8 @@ func (c *conn) send(req *http.Request) error {
 	if _, err := c.out.WriteString("\r\n"); err != nil {
 		return err
 	}
-	if req.ContentLength > 0 {
-		if err := c.sendBody(req.Body, req.ContentLength); err != nil {
+	if req.Body != nil || req.ContentLength > 0 {
+		if err := c.sendBody(cmp.Or[io.Reader](req.Body, http.NoBody), req.ContentLength); err != nil {
 			return err
 		}
 	}

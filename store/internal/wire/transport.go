@@ -7,7 +7,6 @@
 package wire
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -53,7 +52,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c, err := t.connection(req)
 	if err != nil {
-		return nil, err
+		return nil, reason(req.Context(), err)
 	}
 	return c.roundTrip(req)
 }
@@ -102,17 +101,15 @@ func (t *Transport) dial(ctx context.Context, key endpoint) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, transport: t, endpoint: key}
-	c.tcp, _ = raw.(*net.TCPConn)
-	if key.scheme == "https" {
-		if c.Conn, err = t.secure(ctx, raw, key.addr); err != nil {
-			_ = raw.Close() // never used
-			return nil, err
-		}
+	if key.scheme != "https" {
+		return newConn(t, key, raw, raw), nil
 	}
-	c.in = bufio.NewReaderSize(c.Conn, bufferSize)
-	c.out = bufio.NewWriterSize(c.Conn, bufferSize)
-	return c, nil
+	secure, err := t.secure(ctx, raw, key.addr)
+	if err != nil {
+		_ = raw.Close() // never used
+		return nil, err
+	}
+	return newConn(t, key, raw, secure), nil
 }
 
 func (t *Transport) secure(ctx context.Context, raw net.Conn, addr string) (net.Conn, error) {
