@@ -2,27 +2,11 @@ package encoding
 
 import (
 	"math"
-	"strings"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/spdscheme/spdserver/encoding/internal/lm"
-)
-
-// Hints are charsets that somebody has set. Names that Lookup does not know count as not
-// given: whoever reads them from a configuration should check them there.
-type Hints struct {
-	Account string // the account's charset: it holds, whatever the bytes look like
-	Seen    string // what the account's last session turned out to speak; used in doubt
-	Server  string // used in doubt: one charset or several, best first, with commas between
-}
-
-// What hints are worth.
-const (
-	hinted   = 8 * lm.Nat
-	nextHint = lm.Nat / 2 // less for each further one
-	// A session changes its charset, or sends a name in another one, once in e to this.
-	steadiness = 10 * lm.Nat
 )
 
 // Detector is what one session believes about its charset, and translates names by it.
@@ -35,60 +19,36 @@ const (
 //
 // A Detector may be used concurrently.
 type Detector struct {
+	hints Hints
+
 	mu     sync.Mutex
 	fixed  bool
-	codec  Codec      // of the session, as far as known
-	start  []lm.Cost  // of each candidate before any name; nil until the first that is not ASCII
-	costs  []lm.Cost  // of each candidate, by all names
-	names  int        // that were counted
-	recent [64]uint32 // hashes of names that were counted
-	hints  Hints
+	codec  Codec     // of the session, as far as known
+	start  []lm.Cost // of each candidate before any name; nil until it is needed
+	costs  []lm.Cost // of each candidate, by all names
+	names  int       // that were counted
+	recent [64]counted
+	sent   map[string]string // names and the bytes they came in, where Encode would be wrong
 }
+
+// counted is a name that counted.
+type counted struct {
+	hash    uint64
+	best    int   // the candidate it was read in
+	session Codec // the session's charset then
+}
+
+// mostSent is how many names are remembered with the bytes they were sent in.
+const mostSent = 256
 
 // NewDetector returns the Detector of a new session.
 func NewDetector(h Hints) *Detector {
 	d := &Detector{hints: h}
-	for _, name := range h.inDoubt() {
-		if c, err := Lookup(name); err == nil {
-			d.codec = c
-			break
-		}
-	}
+	d.codec = h.first()
 	if c, err := Lookup(h.Account); err == nil {
 		d.codec, d.fixed = c, true
 	}
 	return d
-}
-
-// inDoubt lists the hints that are no orders, best first.
-func (h Hints) inDoubt() []string {
-	return append([]string{h.Seen}, strings.Split(h.Server, ",")...)
-}
-
-// begin weighs the hints.
-func (d *Detector) begin() {
-	if d.start != nil {
-		return
-	}
-	all := candidates()
-	d.start = make([]lm.Cost, len(all))
-	for i := range all {
-		d.start[i] = all[i].prior
-	}
-	worth := hinted
-	for _, name := range d.hints.inDoubt() {
-		c, err := Lookup(name)
-		if err != nil {
-			continue
-		}
-		for i := range all {
-			if all[i].codec == c {
-				d.start[i] = min(d.start[i], all[i].prior-worth)
-			}
-		}
-		worth -= nextHint
-	}
-	d.costs = append([]lm.Cost(nil), d.start...)
 }
 
 // Decode returns the text that the client means by wire, as valid UTF-8. See Codec.Decode.
@@ -98,76 +58,126 @@ func (d *Detector) Decode(wire string) string {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.read(wire).Decode(wire)
+	if d.fixed || ascii(wire) {
+		return d.codec.Decode(wire)
+	}
+	best := d.read(wire)
+	if best < 0 {
+		return d.codec.Decode(wire)
+	}
+	c := candidates()[best].codec
+	text := c.Decode(wire)
+	if c != d.codec || !d.sure() {
+		d.remember(text, wire)
+	}
+	return text
 }
 
-// read returns the charset of wire, and learns from it.
-func (d *Detector) read(wire string) Codec {
-	if d.fixed || ascii(wire) {
-		return d.codec
+// read returns the number of the candidate that wire is in, and learns from it; -1 if it
+// makes no sense in any. What a name has meant it means until the session's charset turns
+// out to be another.
+func (d *Detector) read(wire string) (best int) {
+	if c := d.find(wire); c != nil && c.session == d.codec {
+		return c.best
 	}
-	d.begin()
 	e, _ := evidences.Get().(*evidence)
 	defer evidences.Put(e)
-	e.examine(wire)
-	best := -1
-	for i, c := range e.costs {
-		if c < senseless && (best < 0 || d.costs[i]+c < d.costs[best]+e.costs[best]) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return d.codec
-	}
-	d.learn(wire, e.costs)
-	return candidates()[best].codec
+	return d.judge(wire, e)
 }
 
-// learn adds the evidence of a name, unless it was counted before.
-func (d *Detector) learn(wire string, costs []lm.Cost) {
-	h := hash(wire)
-	for _, r := range d.recent[:min(d.names, len(d.recent))] {
-		if r == h {
-			return
-		}
+// judge is read for names that have to be looked at. e.costs is then what wire costs in
+// each candidate, the session considered.
+func (d *Detector) judge(wire string, e *evidence) (best int) {
+	d.begin()
+	e.examine(wire)
+	c := d.find(wire)
+	best = -1
+	if c != nil && c.session == d.codec {
+		best = c.best
 	}
-	d.recent[d.names%len(d.recent)] = h
-	d.names++
-	best := 0
-	for i := range d.costs {
-		d.costs[i] += costs[i]
-		if d.costs[i] < d.costs[best] {
+	decided := best >= 0
+	for i, cost := range e.costs {
+		e.costs[i] = min(d.costs[i]+cost, senseless)
+		if c == nil {
+			d.costs[i] += cost
+		}
+		if !decided && cost < senseless && (best < 0 || e.costs[i] < e.costs[best]) {
 			best = i
 		}
 	}
-	least := d.costs[best]
-	first := d.start[0]
-	for _, s := range d.start {
-		first = min(first, s)
+	if c == nil {
+		d.settle()
+		c = &d.recent[d.names%len(d.recent)]
+		d.names++
 	}
+	*c = counted{hash(wire), best, d.codec}
+	return best
+}
+
+// find returns what is known of a name that was counted of late; nil if it was not.
+func (d *Detector) find(wire string) *counted {
+	h := hash(wire)
+	for i := range d.recent[:min(d.names, len(d.recent))] {
+		if d.recent[i].hash == h {
+			return &d.recent[i]
+		}
+	}
+	return nil
+}
+
+// settle limits the lead of the best candidate, which becomes the session's charset.
+func (d *Detector) settle() {
+	best := 0
+	for i, c := range d.costs {
+		if c < d.costs[best] {
+			best = i
+		}
+	}
+	least, first := d.costs[best], slices.Min(d.start)
 	for i := range d.costs {
 		d.costs[i] = min(d.costs[i]-least, d.start[i]-first+steadiness)
 	}
 	d.codec = candidates()[best].codec
 }
 
-// hash is FNV-1a.
-func hash(s string) uint32 {
-	h := uint32(2166136261)
-	for i := range len(s) {
-		h = (h ^ uint32(s[i])) * 16777619
+// sure tells whether no other charset is near.
+func (d *Detector) sure() bool {
+	near := 0
+	for _, c := range d.costs {
+		if c < doubt {
+			near++
+		}
 	}
-	return h
+	return near == 1
 }
 
-// Encode returns text as the client is to see it. See Codec.Encode.
+// remember notes the bytes of a name that Encode would get wrong, now or later.
+func (d *Detector) remember(text, wire string) {
+	if len(d.sent) >= mostSent {
+		clear(d.sent)
+	}
+	if d.sent == nil {
+		d.sent = make(map[string]string)
+	}
+	d.sent[text] = wire
+}
+
+// Encode returns text as the client is to see it: in the session's charset, but a name that
+// the client has sent in the bytes that it has sent. See Codec.Encode.
 func (d *Detector) Encode(text string) string {
 	if plain(text) {
 		return text
 	}
 	d.mu.Lock()
 	c := d.codec
+	wire, ok := d.sent[text]
+	if d.fixed {
+		ok = false
+	}
 	d.mu.Unlock()
+	if ok {
+		return wire
+	}
 	return c.Encode(text)
 }
 
@@ -179,31 +189,40 @@ func (d *Detector) Charset() (name string, confidence float64) {
 	return d.codec.Name(), d.confidence()
 }
 
+// confidence is how probable the charset in use is. Somebody may always be wrong but he
+// who sets it.
 func (d *Detector) confidence() float64 {
-	if d.fixed {
+	switch {
+	case d.fixed:
 		return 1
-	}
-	if d.names == 0 {
+	case d.names == 0:
 		return 0
+	default:
+		return confidence(1, weigh(d.costs, 0))
 	}
-	sum := 0.0
-	for _, c := range d.costs {
-		sum += math.Exp(-float64(c) / float64(lm.Nat))
-	}
-	return min(0.999, math.Round(1000/sum)/1000)
 }
 
-// Fix sets the charset for the rest of the session, as OPTS UTF8 ON and SITE CHARSET do;
-// it takes precedence over the hints. A name that Lookup does not know is its error.
-func (d *Detector) Fix(name string) error {
-	c, err := Lookup(name)
-	if err != nil {
-		return err
+func confidence(right, all float64) float64 {
+	return min(0.999, math.Round(1000*right/all)/1000)
+}
+
+// weigh adds up the probabilities of costs, beside one of 1 for best.
+func weigh(costs []lm.Cost, best lm.Cost) (sum float64) {
+	for _, c := range costs {
+		sum += probability(c - best)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.codec, d.fixed = c, true
-	return nil
+	return sum
+}
+
+func probability(c lm.Cost) float64 { return math.Exp(-float64(c) / float64(lm.Nat)) }
+
+// hash is FNV-1a.
+func hash(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
 }
 
 func ascii(s string) bool {

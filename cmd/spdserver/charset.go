@@ -70,9 +70,8 @@ func detectLines(in io.Reader, out io.Writer, newDetector func() *encoding.Detec
 		if !session {
 			detector = newDetector()
 		}
-		text := detector.Decode(string(name))
-		charset, confidence := detector.Charset()
-		if err := answers.Encode(charsetAnswer{charset, text, confidence}); err != nil {
+		r := detector.Readings(string(name))[0]
+		if err := answers.Encode(charsetAnswer{r.Charset, r.Text, r.Confidence}); err != nil {
 			return fmt.Errorf("write the answer to line %d: %w", number, err)
 		}
 	}

@@ -120,7 +120,7 @@ func ScriptOf(r rune) Script {
 		return EastAsian
 	case !unicode.IsLetter(r) && !unicode.IsMark(r):
 		return none
-	case r < 0x250, 0x1E00 <= r && r < 0x1F00:
+	case r < 0x250, r == 'ə', 0x1E00 <= r && r < 0x1F00:
 		return Latin
 	case 0x370 <= r && r < 0x400, 0x1F00 <= r && r < 0x2000:
 		return Greek

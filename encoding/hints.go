@@ -1,0 +1,139 @@
+package encoding
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spdscheme/spdserver/encoding/internal/lm"
+)
+
+// Hints are charsets that somebody has set. Names that Lookup does not know count as not
+// given: whoever reads them from a configuration should check them there.
+type Hints struct {
+	Account string // the account's charset: it holds, whatever the bytes look like
+	Seen    string // what the account's last session turned out to speak; used in doubt
+	Server  string // used in doubt: one charset or several, best first, with commas between
+}
+
+// What hints are worth.
+const (
+	hinted   = 8 * lm.Nat
+	nextHint = lm.Nat / 2 // less for each further one
+	// A session changes its charset, or sends a name in another one, once in e to this.
+	steadiness = 10 * lm.Nat
+	denied     = 8 * lm.Nat // what OPTS UTF8 OFF says against UTF-8
+	spoken     = 3 * lm.Nat // what LANG says for the charsets of a language
+	found      = 6 * lm.Nat // what it says for a charset that a name exists in it
+	doubt      = 8 * lm.Nat // readings this close to the best may be meant
+)
+
+// inDoubt lists the hints that are no orders, best first.
+func (h Hints) inDoubt() []string {
+	return append([]string{h.Seen}, strings.Split(h.Server, ",")...)
+}
+
+// first returns the best of the hints that are no orders, or UTF-8.
+func (h Hints) first() Codec {
+	for _, name := range h.inDoubt() {
+		if c, err := Lookup(name); err == nil {
+			return c
+		}
+	}
+	return Codec{}
+}
+
+// begin weighs the hints.
+func (d *Detector) begin() {
+	if d.start != nil {
+		return
+	}
+	all := candidates()
+	d.start = make([]lm.Cost, len(all))
+	for i := range all {
+		d.start[i] = all[i].prior
+	}
+	worth := hinted
+	for _, name := range d.hints.inDoubt() {
+		c, err := Lookup(name)
+		if err != nil {
+			continue
+		}
+		for i := range all {
+			if all[i].codec == c {
+				d.start[i] = min(d.start[i], all[i].prior-worth)
+			}
+		}
+		worth -= nextHint
+	}
+	d.costs = slices.Clone(d.start)
+}
+
+// Fix sets the charset for the rest of the session, as OPTS UTF8 ON and SITE CHARSET do;
+// it takes precedence over the hints. A name that Lookup does not know is its error.
+func (d *Detector) Fix(name string) error {
+	c, err := Lookup(name)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.codec, d.fixed = c, true
+	return nil
+}
+
+// Auto takes back what Fix or the account's charset has set: names are judged from now on,
+// as after SITE CHARSET auto.
+func (d *Detector) Auto() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fixed = false
+	if d.names > 0 {
+		d.settle()
+	} else {
+		d.codec = d.hints.first()
+	}
+}
+
+// NotUTF8 is what OPTS UTF8 OFF says: names are judged, and those that are valid UTF-8 may
+// well be something else.
+func (d *Detector) NotUTF8() {
+	d.Auto()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begin()
+	for i, c := range candidates() {
+		if c.codec.Name() == "UTF-8" {
+			d.start[i] += denied
+			d.costs[i] += denied
+		}
+	}
+}
+
+// Language is what LANG says (RFC 2640): charsets of that language are likelier. The tag is
+// one such as "ru" or "zh-TW".
+func (d *Detector) Language(tag string) {
+	primary, _, _ := strings.Cut(tag, "-")
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begin()
+	for i, c := range candidates() {
+		if slices.ContainsFunc(c.languages, func(l string) bool { return strings.EqualFold(l, tag) || strings.EqualFold(l, primary) }) {
+			d.start[i] -= spoken
+			d.costs[i] -= spoken
+		}
+	}
+}
+
+// Seen returns the charset to give as a hint to the account's next session: the one in use,
+// if names have made it sure, else "".
+func (d *Detector) Seen() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.names == 0 || d.fixed || d.confidence() < worthSeen {
+		return ""
+	}
+	return d.codec.Name()
+}
+
+// worthSeen is the confidence from which on a charset is worth remembering.
+const worthSeen = 0.9
