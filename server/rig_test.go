@@ -118,7 +118,12 @@ func sharedHome(ctx context.Context, name, password string, from netip.Addr) (*a
 
 func (r *rig) listen(serve func(net.Listener) error) string {
 	r.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return r.listenOn("127.0.0.1:0", serve)
+}
+
+func (r *rig) listenOn(addr string, serve func(net.Listener) error) string {
+	r.t.Helper()
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		r.t.Fatal(err)
 	}
