@@ -12,28 +12,36 @@ import (
 	"testing"
 )
 
-// built is the program's file, or why there is none.
-var built = sync.OnceValues(buildProgram)
+// built and builtPlain are files of the program, or why there is none.
+var (
+	built      = sync.OnceValues(func() (string, error) { return buildProgram("spdserver-race", "-race") })
+	builtPlain = sync.OnceValues(func() (string, error) { return buildProgram("spdserver-plain") })
+)
 
 // Program builds spdserver with the race detector, once for a test binary, and returns
 // the file.
 func Program(t testing.TB) string {
 	t.Helper()
-	file, err := built()
+	return need(t, built)
+}
+
+func need(t testing.TB, file func() (string, error)) string {
+	t.Helper()
+	name, err := file()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file
+	return name
 }
 
 // buildProgram holds other test binaries off while it builds. It takes half a second when
 // nothing has changed.
-func buildProgram() (string, error) {
+func buildProgram(name string, flags ...string) (string, error) {
 	root, err := findModule()
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(root, ".tools", "bin", "spdserver-race")
+	file := filepath.Join(root, ".tools", "bin", name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", err
 	}
@@ -45,7 +53,7 @@ func buildProgram() (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-race", "-buildvcs=false", "-o", file, "./cmd/spdserver")
+	cmd := exec.Command("go", append(append([]string{"build", "-buildvcs=false", "-o", file}, flags...), "./cmd/spdserver")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build spdserver: %w\n%s", err, out)
@@ -57,13 +65,18 @@ func buildProgram() (string, error) {
 type node struct {
 	*Process
 	t       testing.TB
+	plain   bool              // built without the race detector
 	excused map[*Process]bool // the test has seen to how it ended
 }
 
 // start runs a command of spdserver without waiting for anything.
 func (n *node) start(args ...string) {
 	n.t.Helper()
-	cmd := exec.Command(Program(n.t), args...)
+	program := built
+	if n.plain {
+		program = builtPlain
+	}
+	cmd := exec.Command(need(n.t, program), args...)
 	cmd.Env = environment()
 	p := StartProcess(n.t, cmd, func(context.Context) error { return nil })
 	n.Process = p

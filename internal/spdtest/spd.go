@@ -21,6 +21,7 @@ type Options struct {
 	Servers Servers           // those left out are started
 	DSN     string            // of the database; "": a new one on Servers.Database
 	TLS     bool              // with a certificate in CertFile and KeyFile, and implicit FTPS, too
+	Plain   bool              // without the race detector, which ends a program that has 8,128 goroutines
 	Config  map[string]string // more keys of spd.yaml, such as "ftp.listen"; they win
 }
 
@@ -50,7 +51,7 @@ func Start(t testing.TB, o Options) *SPD {
 // Configure prepares a node that does not run: see Serve and Run.
 func Configure(t testing.TB, o Options) *SPD {
 	t.Helper()
-	s := &SPD{node: node{t: t}, Servers: o.Servers, DSN: o.DSN}
+	s := &SPD{node: node{t: t, plain: o.Plain}, Servers: o.Servers, DSN: o.DSN}
 	if s.Servers.S3.URL == "" && o.Config["s3.endpoint"] == "" {
 		s.Servers.S3 = MinIO(t)
 	}
