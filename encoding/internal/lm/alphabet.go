@@ -2,6 +2,7 @@ package lm
 
 import (
 	"math"
+	"strings"
 )
 
 // Alphabet is the model of a language with an alphabet: how likely each letter is after
@@ -94,7 +95,8 @@ func (a *Alphabet) word(letters []rune) (c Cost) {
 
 // Costs of letters that are not in the alphabet.
 var (
-	accentCost  = nats(7.5) // a letter of the alphabet with an accent that the language lacks
+	accentCost  = nats(7)   // a letter of the alphabet with an accent that the language lacks
+	oddAccent   = nats(9.5) // the same with an accent that few languages have
 	strangeCost = nats(11)  // another letter of the same script
 	foreignCost = nats(9)   // the first letter of another script
 	otherCost   = nats(13)  // the first letter of a script without a model
@@ -102,6 +104,9 @@ var (
 	foreignEast = nats(8) // each further letter of East Asia
 	borrowed    = nats(2) // a word of ASCII that is of another language
 )
+
+// commonAccents are seen in foreign words and names everywhere: café, Müller.
+const commonAccents = "áàâäçéèêëíîïñóôöúûüÁÀÂÄÇÉÈÊËÍÎÏÑÓÔÖÚÛÜάέήίόύώ"
 
 // judge returns the cost of the letters of n. It stops when that is above limit.
 func (a *Alphabet) judge(n *Name, limit Cost) (total Cost) {
@@ -158,7 +163,10 @@ func (a *Alphabet) symbol(r rune) (symbol uint8, extra Cost) {
 	}
 	if a.chars.base[r] != 0 && a.chars.base[r] < tableEnd {
 		if base := a.index[a.chars.base[r]]; base > 0 {
-			return base, accentCost
+			if strings.ContainsRune(commonAccents, r) {
+				return base, accentCost
+			}
+			return base, oddAccent
 		}
 	}
 	return 0, strangeCost

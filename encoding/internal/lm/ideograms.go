@@ -121,7 +121,7 @@ var (
 	rareCost = nats(14.5)
 	// Half-width kana are old, and each byte is one.
 	halfKanaCost = nats(11)
-	halfKanaNext = nats(5)
+	halfKanaNext = nats(6.5)
 )
 
 // judge returns the cost of the letters of n. It stops when that is above limit.

@@ -73,7 +73,7 @@ func read(root string, l language, kept *heldOut) (*corpus, error) {
 // readTranslations counts the words of all catalogues. The logarithm keeps the words of
 // programmers from drowning the others.
 func (c *corpus) readTranslations(root string) error {
-	const perWord = 4
+	const perWord = 5
 	counts := make(map[string]int)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !c.wanted(path) {
