@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and the linter need and what is missing: Debian packages, and
-# Go programs in .tools/bin. With arguments (system, minio, golangci-lint), only those.
+# Go programs in .tools/bin. With arguments (system, gui, minio, golangci-lint), only those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,18 +21,35 @@ system() {
 	has mariadbd && has mariadb-install-db || want+=(mariadb-server-core)
 	has mariadb && has my_print_defaults || want+=(mariadb-client-core)
 	has lftp || want+=(lftp)
+	has ncftpput || want+=(ncftp)
 	has curl || want+=(curl)
 	has openssl || want+=(openssl)
-	has python3 || want+=(python3) # for examples in the documentation
+	has python3 || want+=(python3) # for ftplib, and examples in the documentation
 	has gcc || want+=(gcc libc6-dev) # for the race detector
-	[ ${#want[@]} -eq 0 ] && return
+	apt_install "${want[@]}"
+}
+
+# For "make test-gui": FileZilla, a screen without a monitor, a window manager, what moves
+# mouse and keys, and what takes pictures.
+gui() {
+	local want=()
+	has filezilla || want+=(filezilla)
+	has Xvfb || want+=(xvfb)
+	has openbox || want+=(openbox)
+	has xdotool || want+=(xdotool)
+	has import || want+=(imagemagick)
+	apt_install "${want[@]}"
+}
+
+apt_install() {
+	[ $# -gt 0 ] || return 0
 	if ! has apt-get; then
-		echo "tools.sh: please install: ${want[*]}" >&2
+		echo "tools.sh: please install: $*" >&2
 		return 1
 	fi
-	echo "tools.sh: installing ${want[*]}"
+	echo "tools.sh: installing $*"
 	as_root apt-get update -q
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${want[@]}"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
 }
 
 # go_install NAME PACKAGE VERSION puts a program into .tools/bin, unless that version is
@@ -57,7 +74,7 @@ golangci-lint() {
 [ $# -gt 0 ] || set -- system minio golangci-lint
 for tool; do
 	case $tool in
-	system | minio | golangci-lint) "$tool" ;;
+	system | gui | minio | golangci-lint) "$tool" ;;
 	*)
 		echo "tools.sh: no such tool: $tool" >&2
 		exit 2
