@@ -1,6 +1,7 @@
 package encoding
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -10,8 +11,9 @@ import (
 // evidence is what one name costs in each candidate, in the order of candidates(): the
 // less, the likelier. Candidates in which the name makes no sense cost senseless.
 type evidence struct {
-	costs []lm.Cost
-	name  lm.Name
+	costs    []lm.Cost
+	name     lm.Name
+	previous []rune // as the candidate before has read the name
 }
 
 const (
@@ -31,14 +33,19 @@ var evidences = sync.Pool{New: func() any { return &evidence{} }}
 func (e *evidence) examine(wire string) {
 	wire = judged(wire)
 	e.costs = e.costs[:0]
-	for _, c := range candidates() {
+	for i, c := range candidates() {
+		e.name.Runes, e.previous = e.previous, e.name.Runes
 		bad := decodeRunes(c.codec.charset(), &e.name, wire)
-		if bad > mostBad {
+		switch {
+		case bad > mostBad:
 			e.costs = append(e.costs, senseless)
-			continue
+			e.name.Runes = e.name.Runes[:0]
+		case bad == 0 && i > 0 && slices.Equal(e.name.Runes, e.previous):
+			e.costs = append(e.costs, e.costs[i-1])
+		default:
+			cost, _ := c.models.Judge(&e.name)
+			e.costs = append(e.costs, cost+badByte*lm.Cost(bad))
 		}
-		cost, _ := c.models.Judge(&e.name)
-		e.costs = append(e.costs, cost+badByte*lm.Cost(bad))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/japanese"
@@ -119,7 +120,10 @@ func (c *corpus) split(text string) []string {
 	script := c.language.script
 	in := func(r rune) bool { return lm.ScriptOf(r) == script }
 	if script == lm.EastAsian {
-		in = func(r rune) bool { return lm.ScriptOf(r) == script && !separates(r) }
+		chinese := strings.HasPrefix(c.language.name, "zh")
+		in = func(r rune) bool {
+			return lm.ScriptOf(r) == script && !separates(r) && !(chinese && unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Hangul))
+		}
 	}
 	return strings.FieldsFunc(text, func(r rune) bool { return !in(r) })
 }
