@@ -2,7 +2,6 @@ package auth
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -27,6 +26,7 @@ const (
 	argonMaxMemory  = 256 * 1024 // KiB
 	argonMaxPasses  = 16
 	argonMaxThreads = 16
+	argonMaxWork    = 4 * argonMaxMemory // KiB times passes; about 1 s
 )
 
 // argonHash is a hash in the PHC string format:
@@ -46,23 +46,22 @@ func hashArgon2id(pass string) (string, error) {
 	return h.String(), nil
 }
 
-func checkArgon2id(stored string) error {
-	_, err := parseArgon2id(stored)
-	return err
+func readArgon2id(stored string) (kept, error) { return parseArgon2id(stored) }
+
+func (h argonHash) matches(pass string) bool {
+	return equal(h.compute(pass, uint32(len(h.sum))), h.sum) //nolint:gosec // at most 64
 }
 
-func verifyArgon2id(stored, pass string) (bool, error) {
-	h, err := parseArgon2id(stored)
-	if err != nil {
-		return false, err
+func (h argonHash) cost(int) cost {
+	return cost{
+		class:   fmt.Sprintf("argon2id m=%d,t=%d,p=%d", h.memory, h.passes, h.threads),
+		threads: int(h.threads),
+		memory:  int64(h.memory),
 	}
-	got := h.compute(pass, uint32(len(h.sum))) //nolint:gosec // at most 64
-	return subtle.ConstantTimeCompare(got, h.sum) == 1, nil
 }
 
-func weakArgon2id(stored string) bool {
-	h, err := parseArgon2id(stored)
-	return err == nil && uint64(h.memory)*uint64(h.passes) < argonMemory*argonPasses
+func (h argonHash) weak() bool {
+	return uint64(h.memory)*uint64(h.passes) < argonMemory*argonPasses
 }
 
 func (h argonHash) compute(pass string, length uint32) []byte {
@@ -107,7 +106,11 @@ func (h *argonHash) parseParams(s string) error {
 	t, errT := argonParam(params[1], "t=", argonMaxPasses)
 	p, errP := argonParam(params[2], "p=", argonMaxThreads)
 	h.memory, h.passes, h.threads = m, t, uint8(p) //nolint:gosec // at most argonMaxThreads
-	return errors.Join(errM, errT, errP)
+	err := errors.Join(errM, errT, errP)
+	if err == nil && m*t > argonMaxWork {
+		err = fmt.Errorf("argon2id parameters m=%d,t=%d together are over %d", m, t, argonMaxWork)
+	}
+	return err
 }
 
 func argonParam(s, name string, most uint64) (uint32, error) {
@@ -121,5 +124,3 @@ func argonParam(s, name string, most uint64) (uint32, error) {
 	}
 	return uint32(n), nil
 }
-
-func within(n, least, most int) bool { return least <= n && n <= most }

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"errors"
 	"fmt"
 
 	"golang.org/x/crypto/bcrypt"
@@ -21,31 +20,30 @@ func hashBcrypt(pass string) (string, error) {
 	return string(hash), err
 }
 
-// verifyBcrypt refuses a password over 72 bytes, of which the hash could only hold the
-// beginning; it compares all the same, for the time.
-func verifyBcrypt(stored, pass string) (bool, error) {
-	if err := checkBcrypt(stored); err != nil {
-		return false, err
-	}
-	err := bcrypt.CompareHashAndPassword([]byte(stored), []byte(pass))
-	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
-		return false, nil
-	}
-	return err == nil && len(pass) <= bcryptMaxLength, err
+// bcryptHash is a hash in the format of crypt(3), $2b$10$...
+type bcryptHash struct {
+	stored string
+	rounds int // the cost: two to its power
 }
 
-func checkBcrypt(stored string) error {
+func readBcrypt(stored string) (kept, error) {
 	cost, err := bcrypt.Cost([]byte(stored))
 	switch {
 	case err != nil || len(stored) != 60:
-		return errors.New("damaged bcrypt hash")
+		return nil, damaged("bcrypt")
 	case cost > bcryptMaxCost:
-		return fmt.Errorf("bcrypt cost %d is over %d", cost, bcryptMaxCost)
+		return nil, fmt.Errorf("bcrypt cost %d is over %d", cost, bcryptMaxCost)
 	}
-	return nil
+	return bcryptHash{stored, cost}, nil
 }
 
-func weakBcrypt(stored string) bool {
-	cost, err := bcrypt.Cost([]byte(stored))
-	return err == nil && cost < bcryptCost
+// matches refuses a password over 72 bytes, of which the hash could only hold the
+// beginning; it compares all the same, for the time.
+func (b bcryptHash) matches(pass string) bool {
+	err := bcrypt.CompareHashAndPassword([]byte(b.stored), []byte(pass))
+	return err == nil && len(pass) <= bcryptMaxLength
 }
+
+func (b bcryptHash) cost(int) cost { return cost{class: fmt.Sprintf("bcrypt %d", b.rounds)} }
+
+func (b bcryptHash) weak() bool { return b.rounds < bcryptCost }

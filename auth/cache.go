@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 )
@@ -49,19 +50,29 @@ func (c *cache) has(name, stored, pass string) bool {
 	return ok
 }
 
-func (c *cache) add(name, stored, pass string) {
+// add tells whether it was new.
+func (c *cache) add(name, stored, pass string) bool {
 	key := c.key(name, stored, pass)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropExpired()
 	if _, ok := c.known[key]; ok {
-		return
+		return false
 	}
 	if len(c.oldest) >= rememberMax {
 		c.dropOldest()
 	}
 	c.known[key] = struct{}{}
 	c.oldest = append(c.oldest, remembered{key, c.now().Add(rememberFor)})
+	return true
+}
+
+func (c *cache) forget(name, stored, pass string) {
+	key := c.key(name, stored, pass)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, key)
+	c.oldest = slices.DeleteFunc(c.oldest, func(r remembered) bool { return r.key == key })
 }
 
 func (c *cache) dropExpired() {

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // refusalCost is how many hash operations every refusal takes, whatever its reason: one
@@ -24,8 +21,11 @@ const noteLoginEvery = time.Minute
 // Options are what an Authenticator can do without.
 type Options struct {
 	Logger *slog.Logger // nil: silent
-	// Rehash replaces hashes that are weaker than new ones at the next login. {plain}
-	// passwords are always replaced.
+	// Scheme is what stored passwords are replaced by, "argon2id" or "bcrypt"; "" is
+	// DefaultScheme.
+	Scheme string
+	// Rehash replaces imported hashes, and those that are weaker than new ones, at the
+	// next login. {plain} passwords are always replaced.
 	Rehash bool
 	Now    func() time.Time // nil: time.Now
 }
@@ -34,10 +34,12 @@ type Options struct {
 type Authenticator struct {
 	users  Users
 	log    *slog.Logger
+	scheme string
 	rehash bool
 	now    func() time.Time
-	slots  *semaphore.Weighted // one for each hash operation going on
+	slots  *slots
 	known  *cache
+	pace   *pace
 	hashes atomic.Uint64
 }
 
@@ -49,13 +51,18 @@ func New(users Users, o Options) *Authenticator {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Scheme == "" {
+		o.Scheme = DefaultScheme
+	}
 	return &Authenticator{
 		users:  users,
 		log:    o.Logger,
+		scheme: o.Scheme,
 		rehash: o.Rehash,
 		now:    o.Now,
-		slots:  semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))),
+		slots:  newSlots(),
 		known:  newCache(o.Now),
+		pace:   newPace(),
 	}
 }
 
@@ -92,7 +99,9 @@ type attempt struct {
 	name, pass string
 	column     PasswordColumn // which password it was
 	stored     string         // what the column holds
+	fresh      bool           // it was compared now, not remembered
 	spent      int            // hash operations so far
+	took       time.Duration  // all of them together, without waiting
 }
 
 // run returns the account or the reason of a refusal; err means that nobody can tell.
@@ -108,7 +117,7 @@ func (t *attempt) run(ctx context.Context, from netip.Addr) (account *Account, r
 		return nil, nil, err
 	}
 	if reason != nil {
-		return nil, reason, t.spendRest(ctx)
+		return nil, reason, t.evenOut(ctx)
 	}
 	t.upgrade(ctx)
 	t.note(ctx, account)
@@ -164,51 +173,66 @@ func (t *attempt) check(ctx context.Context, account *Account) (reason, err erro
 
 // verify compares the password with a stored one. bad tells what is wrong with stored.
 func (t *attempt) verify(ctx context.Context, stored string) (ok bool, bad, err error) {
-	s, bad := schemeOf(stored)
+	k, bad := readStored(stored)
 	if bad != nil {
 		return false, bad, nil
 	}
-	if s.cheap {
-		ok, bad = s.verify(stored, t.pass)
-		return ok, bad, nil
+	c := k.cost(len(t.pass))
+	if c == (cost{}) {
+		if ok = k.matches(t.pass); ok {
+			t.fresh = t.known.add(t.name, stored, t.pass)
+		}
+		return ok, nil, nil
 	}
-	err = t.hashing(ctx, func() {
+	err = t.slots.use(ctx, c, func() {
 		if ok = t.known.has(t.name, stored, t.pass); ok { // verified by another login while we waited
 			return
 		}
-		t.count()
-		if ok, bad = s.verify(stored, t.pass); ok {
-			t.known.add(t.name, stored, t.pass)
+		t.hash(c.class, func() { ok = k.matches(t.pass) })
+		if ok {
+			t.fresh = t.known.add(t.name, stored, t.pass)
 		}
 	})
-	return ok, bad, err
+	return ok, nil, err
 }
 
-// spendRest makes a refusal as expensive as any other.
-func (t *attempt) spendRest(ctx context.Context) error {
+// newHashes is the class of hashes that we make ourselves.
+const newHashes = "new"
+
+// evenOut makes a refusal as expensive as any other: as many hash operations, and then as
+// much time as with the dearest kind of hash that was met. That time is slept, outside
+// the slots.
+func (t *attempt) evenOut(ctx context.Context) error {
 	for t.spent < refusalCost {
-		err := t.hashing(ctx, func() {
-			t.count()
-			_, _ = hashArgon2id(t.pass[:min(len(t.pass), MaxPasswordLength)]) // for the time it takes
+		err := t.slots.use(ctx, newHashCost(), func() {
+			t.hash(newHashes, func() { _, _ = HashPassword("for the time it takes", t.scheme) })
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	timer := time.NewTimer(refusalCost*t.pace.dearest() - t.took)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-// upgrade replaces a stored password by a hash of the default scheme. A failure is no
-// reason to refuse: the next login tries again.
+// upgrade replaces a stored password by a new hash. A failure is no reason to refuse.
+// Only a password that was just compared is worth it: of many logins at once one does it,
+// and after a failure the next try is when the password is no longer remembered.
 func (t *attempt) upgrade(ctx context.Context) {
-	s, err := schemeOf(t.stored)
-	if err != nil || !s.weak(t.stored) || s.name != plainScheme && !t.rehash {
+	k, err := readStored(t.stored)
+	_, isPlain := k.(plain)
+	if err != nil || !t.fresh || !k.weak() || !isPlain && !t.rehash {
 		return
 	}
 	var hash string
-	waited := t.hashing(ctx, func() {
-		t.count()
-		hash, err = HashPassword(t.pass, DefaultScheme)
+	waited := t.slots.use(ctx, newHashCost(), func() {
+		t.hash(newHashes, func() { hash, err = newHash(t.pass, t.scheme) })
 	})
 	if err = errors.Join(waited, err); err == nil {
 		err = t.users.ReplacePassword(ctx, t.name, t.column, t.stored, hash)
@@ -218,7 +242,21 @@ func (t *attempt) upgrade(ctx context.Context) {
 		return
 	}
 	t.known.add(t.name, hash, t.pass)
+	if isPlain { // the same may be written again, to be replaced again
+		t.known.forget(t.name, t.stored, t.pass)
+	}
 }
+
+// newHash hashes with the scheme, or with argon2id what bcrypt would cut short.
+func newHash(pass, scheme string) (string, error) {
+	hash, err := HashPassword(pass, scheme)
+	if errors.Is(err, ErrBadPassword) && scheme != DefaultScheme {
+		return HashPassword(pass, DefaultScheme)
+	}
+	return hash, err
+}
+
+func newHashCost() cost { return cost{threads: argonThreads, memory: argonMemory} }
 
 // note stores the time of the login, at most once in noteLoginEvery. Nobody is refused
 // because it cannot be stored.
@@ -232,17 +270,13 @@ func (t *attempt) note(ctx context.Context, account *Account) {
 	}
 }
 
-// hashing runs f when one of the slots is free, or not at all if ctx ends first.
-func (a *Authenticator) hashing(ctx context.Context, f func()) error {
-	if err := a.slots.Acquire(ctx, 1); err != nil {
-		return fmt.Errorf("wait to hash: %w", err)
-	}
-	defer a.slots.Release(1)
+// hash counts a hash operation, in a slot, and takes its time.
+func (t *attempt) hash(class string, f func()) {
+	start := time.Now()
 	f()
-	return nil
-}
-
-func (t *attempt) count() {
+	took := time.Since(start)
+	t.pace.note(class, took)
+	t.took += took
 	t.spent++
 	t.hashes.Add(1)
 }

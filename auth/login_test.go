@@ -100,7 +100,7 @@ func everyKind() *accounts {
 		account("elsewhere", func(a *Account) { a.AllowedCIDRs = cidr }),
 		account("plain", func(a *Account) { a.Password = "{plain}secret" }),
 		account("plainsuspended", func(a *Account) { a.Password = "{plain}secret"; a.Status = Suspended }),
-		account("imported", func(a *Account) { a.Password = "$6$salt$secret" }),
+		account("imported", func(a *Account) { a.Password = "$7$salt$secret" }),
 		account("empty", func(a *Account) { a.Password = "" }),
 	)
 }
@@ -127,7 +127,7 @@ func TestLogin(t *testing.T) {
 		{name: "plainsuspended", pass: "secret", denied: "account is suspended"},
 		{name: "expired", pass: "secret", denied: "account expired"},
 		{name: "elsewhere", pass: "secret", denied: "allowed_cidrs"},
-		{name: "imported", pass: "secret", denied: "unknown password scheme $6$"},
+		{name: "imported", pass: "secret", denied: "unknown password scheme $7$"},
 		{name: "empty", pass: "secret", denied: "wrong password"},
 		{name: "empty", pass: "", denied: "empty"},
 		{name: "", pass: "secret", denied: "impossible name"},
@@ -276,7 +276,7 @@ func TestUnavailable(t *testing.T) {
 // Waiting for a free slot ends with the context.
 func TestWaitingEndsWithContext(t *testing.T) {
 	a := New(everyKind(), Options{})
-	if err := a.slots.Acquire(t.Context(), int64(runtime.GOMAXPROCS(0))); err != nil {
+	if err := a.slots.processors.Acquire(t.Context(), int64(runtime.GOMAXPROCS(0))); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"crypto/md5"  //nolint:gosec // of imported accounts
+	"crypto/sha1" //nolint:gosec // of imported accounts
 	"crypto/sha256"
-	"crypto/subtle"
+	"crypto/sha512"
 	"errors"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,12 +23,9 @@ const (
 // with special hardware, and knows no limit of 72 bytes.
 const DefaultScheme = "argon2id"
 
-// The scheme plain is a password that an administrator wrote by SQL, to be replaced by a
-// hash at the first login.
-const (
-	plainScheme = "plain"
-	plainPrefix = "{plain}"
-)
+// plainPrefix stands before a password that an administrator wrote by SQL, to be replaced
+// by a hash at the first login.
+const plainPrefix = "{plain}"
 
 // ErrBadPassword: the password cannot be stored with the scheme asked for.
 var ErrBadPassword = errors.New("password not possible")
@@ -35,54 +34,43 @@ var ErrBadPassword = errors.New("password not possible")
 type scheme struct {
 	name     string
 	prefixes []string // of stored values
-	// cheap: comparing is no hash operation, so it needs no slot and is not remembered.
-	cheap bool
-	// check tells what is wrong with stored: damaged, or asking for too much.
-	check func(stored string) error
-	// verify compares; its errors are those of check.
-	verify func(stored, pass string) (bool, error)
+	anyCase  bool     // {ssha} is {SSHA}: names of RFC 2307
+	read     keepReader
 	// hash makes a value to store; nil if the scheme is only read, for imported accounts.
 	hash func(pass string) (string, error)
-	// weak tells that stored deserves to be replaced by a hash of DefaultScheme.
-	weak func(stored string) bool
 }
 
+// schemes lists what is known, the likely first.
 func schemes() []scheme {
+	ldap := func(name string, read keepReader) scheme {
+		return scheme{name: name, prefixes: []string{name}, anyCase: true, read: read}
+	}
+	imported := func(name string, read keepReader, prefixes ...string) scheme {
+		return scheme{name: name, prefixes: prefixes, read: read}
+	}
 	return []scheme{
-		{
-			name: "argon2id", prefixes: []string{"$argon2id$"},
-			check: checkArgon2id, verify: verifyArgon2id, hash: hashArgon2id, weak: weakArgon2id,
-		},
-		{
-			name: "bcrypt", prefixes: []string{"$2a$", "$2b$", "$2y$"},
-			check: checkBcrypt, verify: verifyBcrypt, hash: hashBcrypt, weak: weakBcrypt,
-		},
-		{
-			name: plainScheme, prefixes: []string{plainPrefix}, cheap: true,
-			check: checkPlain, verify: verifyPlain, weak: func(string) bool { return true },
-		},
+		{name: "argon2id", prefixes: []string{"$argon2id$"}, read: readArgon2id, hash: hashArgon2id},
+		{name: "bcrypt", prefixes: []string{"$2a$", "$2b$", "$2y$"}, read: readBcrypt, hash: hashBcrypt},
+		imported("plain", readPlain, plainPrefix),
+		imported("sha512-crypt", readSHACrypt(sha512.New, "$6$"), "$6$"),
+		imported("sha256-crypt", readSHACrypt(sha256.New, "$5$"), "$5$"),
+		imported("md5-crypt", readMD5Crypt, md5CryptPrefix),
+		ldap("{SHA}", readDigest(sha1.New, "{SHA}", false)),
+		ldap("{SSHA}", readDigest(sha1.New, "{SSHA}", true)),
+		ldap("{SHA256}", readDigest(sha256.New, "{SHA256}", false)),
+		ldap("{SSHA256}", readDigest(sha256.New, "{SSHA256}", true)),
+		ldap("{SHA512}", readDigest(sha512.New, "{SHA512}", false)),
+		ldap("{SSHA512}", readDigest(sha512.New, "{SSHA512}", true)),
+		ldap("{MD5}", readDigest(md5.New, "{MD5}", false)),
+		ldap("{SMD5}", readDigest(md5.New, "{SMD5}", true)),
+		imported("pbkdf2-sha1", readPBKDF2(sha1.New, passlibBase64), "$pbkdf2$"),
+		imported("pbkdf2-sha256", readPBKDF2(sha256.New, passlibBase64), "$pbkdf2-sha256$"),
+		imported("pbkdf2-sha512", readPBKDF2(sha512.New, passlibBase64), "$pbkdf2-sha512$"),
+		imported("Django PBKDF2-SHA1", readPBKDF2(sha1.New, djangoText), "pbkdf2_sha1$"),
+		imported("Django PBKDF2-SHA256", readPBKDF2(sha256.New, djangoText), "pbkdf2_sha256$"),
+		imported("mysql_native_password", readMySQLNative, "*"),
+		imported("caching_sha2_password", readMySQLCaching, mysqlCachingPrefix),
 	}
-}
-
-// schemeOf finds the scheme of a stored password. The error names what it found, never
-// the password.
-func schemeOf(stored string) (scheme, error) {
-	for _, s := range schemes() {
-		for _, prefix := range s.prefixes {
-			if strings.HasPrefix(stored, prefix) {
-				return s, nil
-			}
-		}
-	}
-	if label := schemeLabel(stored); label != "" {
-		return scheme{}, fmt.Errorf("unknown password scheme %s", label)
-	}
-	return scheme{}, errors.New("password without a scheme: write {plain} before it, or a hash")
-}
-
-// schemeLabel is the "$6$" or "{SSHA}" that stored begins with, or "".
-func schemeLabel(stored string) string {
-	return regexp.MustCompile(`^(\$[A-Za-z0-9-]{1,12}\$|\{[A-Za-z0-9.-]{1,16}\})`).FindString(stored)
 }
 
 // HashPassword returns pass as it is stored with a scheme: "argon2id" or "bcrypt". A
@@ -91,27 +79,19 @@ func HashPassword(pass, schemeName string) (string, error) {
 	if err := CheckPassword(pass); err != nil {
 		return "", err
 	}
-	var known []string
-	for _, s := range schemes() {
-		if s.hash == nil {
-			continue
-		}
-		if s.name == schemeName {
-			return s.hash(pass)
-		}
-		known = append(known, s.name)
+	all := schemes()
+	i := slices.IndexFunc(all, func(s scheme) bool { return s.name == schemeName && s.hash != nil })
+	if i < 0 {
+		return "", fmt.Errorf("cannot hash with password scheme %q: use argon2id or bcrypt", schemeName)
 	}
-	return "", fmt.Errorf("cannot hash with password scheme %q: use %s", schemeName, strings.Join(known, " or "))
+	return all[i].hash(pass)
 }
 
 // CheckStored tells whether stored is a password that Login can verify: a known scheme,
 // well formed, and not asking for more memory or time than we give.
 func CheckStored(stored string) error {
-	s, err := schemeOf(stored)
-	if err != nil {
-		return err
-	}
-	return s.check(stored)
+	_, err := readStored(stored)
+	return err
 }
 
 // CheckPassword tells whether pass may be anybody's password: not empty, not longer than
@@ -128,13 +108,19 @@ func CheckPassword(pass string) error {
 	return nil
 }
 
-func checkPlain(stored string) error {
-	return CheckPassword(strings.TrimPrefix(stored, plainPrefix))
+// plain is a password in clear text.
+type plain string
+
+func readPlain(stored string) (kept, error) {
+	pass := strings.TrimPrefix(stored, plainPrefix)
+	return plain(pass), CheckPassword(pass)
 }
 
-// verifyPlain compares digests, so that the time tells nothing of the length.
-func verifyPlain(stored, pass string) (bool, error) {
-	want := sha256.Sum256([]byte(strings.TrimPrefix(stored, plainPrefix)))
-	got := sha256.Sum256([]byte(pass))
-	return subtle.ConstantTimeCompare(want[:], got[:]) == 1, nil
+// matches compares digests, so that the time tells nothing of the length.
+func (p plain) matches(pass string) bool {
+	want, got := sha256.Sum256([]byte(p)), sha256.Sum256([]byte(pass))
+	return equal(want[:], got[:])
 }
+
+func (plain) cost(int) cost { return cost{} }
+func (plain) weak() bool    { return true }
