@@ -17,10 +17,19 @@ import (
 // name do not matter, and common other names are known. An unknown name is an error that
 // lists the known ones.
 func Lookup(name string) (Codec, error) {
-	if set, ok := byName()[normalise(name)]; ok {
-		return Codec{set}, nil
+	if c, ok := find(name); ok {
+		return c, nil
 	}
 	return Codec{}, fmt.Errorf("unknown charset %q: use one of %s", name, strings.Join(Names(), ", "))
+}
+
+// find is Lookup for names that may be missing.
+func find(name string) (c Codec, ok bool) {
+	if name == "" {
+		return Codec{}, false
+	}
+	set, ok := byName()[normalise(name)]
+	return Codec{set}, ok
 }
 
 // Names lists the charsets by the name that IANA prefers.

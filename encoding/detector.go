@@ -45,7 +45,7 @@ const mostSent = 256
 func NewDetector(h Hints) *Detector {
 	d := &Detector{hints: h}
 	d.codec = h.first()
-	if c, err := Lookup(h.Account); err == nil {
+	if c, ok := find(h.Account); ok {
 		d.codec, d.fixed = c, true
 	}
 	return d

@@ -20,6 +20,7 @@ const (
 	senseless = 1 << 20
 	badByte   = 30 * lm.Nat // a byte that means nothing, such as the half of a character at a cut
 	mostBad   = 2           // such bytes at most
+	hopeless  = 50 * lm.Nat // behind the best: no need to know how far
 	// What is longer than this is judged by its beginning, in bytes.
 	longestJudged = 256
 )
@@ -33,6 +34,7 @@ var evidences = sync.Pool{New: func() any { return &evidence{} }}
 func (e *evidence) examine(wire string) {
 	wire = judged(wire)
 	e.costs = e.costs[:0]
+	limit := lm.Cost(senseless - 1)
 	for i, c := range candidates() {
 		e.name.Runes, e.previous = e.previous, e.name.Runes
 		bad := decodeRunes(c.codec.charset(), &e.name, wire)
@@ -43,7 +45,8 @@ func (e *evidence) examine(wire string) {
 		case bad == 0 && i > 0 && slices.Equal(e.name.Runes, e.previous):
 			e.costs = append(e.costs, e.costs[i-1])
 		default:
-			cost, _ := c.models.Judge(&e.name)
+			cost, _ := c.models.Judge(&e.name, limit)
+			limit = min(limit, cost+hopeless)
 			e.costs = append(e.costs, cost+badByte*lm.Cost(bad))
 		}
 	}

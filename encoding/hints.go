@@ -35,7 +35,7 @@ func (h Hints) inDoubt() []string {
 // first returns the best of the hints that are no orders, or UTF-8.
 func (h Hints) first() Codec {
 	for _, name := range h.inDoubt() {
-		if c, err := Lookup(name); err == nil {
+		if c, ok := find(name); ok {
 			return c
 		}
 	}
@@ -54,8 +54,8 @@ func (d *Detector) begin() {
 	}
 	worth := hinted
 	for _, name := range d.hints.inDoubt() {
-		c, err := Lookup(name)
-		if err != nil {
+		c, ok := find(name)
+		if !ok {
 			continue
 		}
 		for i := range all {

@@ -2,7 +2,6 @@ package lm
 
 import (
 	"math"
-	"strings"
 )
 
 // Alphabet is the model of a language with an alphabet: how likely each letter is after
@@ -105,9 +104,6 @@ var (
 	borrowed    = nats(2) // a word of ASCII that is of another language
 )
 
-// commonAccents are seen in foreign words and names everywhere: café, Müller.
-const commonAccents = "áàâäçéèêëíîïñóôöúûüÁÀÂÄÇÉÈÊËÍÎÏÑÓÔÖÚÛÜάέήίόύώ"
-
 // judge returns the cost of the letters of n. It stops when that is above limit.
 func (a *Alphabet) judge(n *Name, limit Cost) (total Cost) {
 	if a.script != Latin {
@@ -163,10 +159,7 @@ func (a *Alphabet) symbol(r rune) (symbol uint8, extra Cost) {
 	}
 	if a.chars.base[r] != 0 && a.chars.base[r] < tableEnd {
 		if base := a.index[a.chars.base[r]]; base > 0 {
-			if strings.ContainsRune(commonAccents, r) {
-				return base, accentCost
-			}
-			return base, oddAccent
+			return base, a.chars.accents[r]
 		}
 	}
 	return 0, strangeCost

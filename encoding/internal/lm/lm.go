@@ -110,10 +110,14 @@ func (s *Set) Languages(names ...string) *Languages {
 }
 
 // Judge returns what n costs in the language that fits best, and that language; "" if n
-// has no letters of theirs.
-func (l *Languages) Judge(n *Name) (best Cost, language string) {
+// has no letters of theirs. What costs more than limit is not looked at closely, and said to
+// cost limit.
+func (l *Languages) Judge(n *Name, limit Cost) (best Cost, language string) {
 	n.prepare(l.set)
-	best = most
+	best = limit - n.shared
+	if best <= 0 {
+		return limit, ""
+	}
 	for _, a := range l.alphabets {
 		if n.scripts&a.script == 0 {
 			continue
@@ -131,13 +135,10 @@ func (l *Languages) Judge(n *Name) (best Cost, language string) {
 		}
 	}
 	if language == "" {
-		best = l.set.ascii.judge(n, best)
+		best = min(best, l.set.ascii.judge(n, best))
 	}
 	return best + n.shared, language
 }
-
-// most is more than any name costs.
-const most Cost = 1 << 24
 
 // reader splits a file into its fields: three bytes of length, then the field.
 type reader struct {

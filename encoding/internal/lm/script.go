@@ -37,17 +37,24 @@ const tableEnd = 0x0E80
 
 // letters knows the characters below tableEnd.
 type letters struct {
-	glyphs [tableEnd]glyph
-	base   [tableEnd]rune // a letter of Latin or Greek without its accents
+	glyphs  [tableEnd]glyph
+	base    [tableEnd]rune // a letter of Latin or Greek without its accents
+	accents [tableEnd]Cost // what its accents cost in a language that lacks them
 }
+
+// commonAccents are seen in foreign words and names everywhere: café, Müller.
+const commonAccents = "áàâäçéèêëíîïñóôöúûüÁÀÂÄÇÉÈÊËÍÎÏÑÓÔÖÚÛÜάέήίόύώ"
 
 func newLetters() *letters {
 	l := &letters{}
 	for r := range rune(tableEnd) {
 		l.glyphs[r] = newGlyph(r)
 		if l.glyphs[r].script&(Latin|Greek) != 0 {
-			l.base[r] = baseLetter(r)
+			l.base[r], l.accents[r] = baseLetter(r), oddAccent
 		}
+	}
+	for _, r := range commonAccents {
+		l.accents[r] = accentCost
 	}
 	return l
 }
