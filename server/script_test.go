@@ -249,7 +249,7 @@ func (p *player) connect(how string) {
 	if p.stage.how == "implicit" {
 		conn = tls.Client(conn, p.stage.tls)
 	}
-	p.client, p.private = newClient(p.t, conn), false
+	p.client, p.private = newClient(p.t, conn), p.stage.how == "implicit"
 	p.expectReply("220")
 	if p.stage.how == "explicit" {
 		p.exchange("AUTH TLS", "234")
