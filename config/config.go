@@ -14,6 +14,7 @@ type Config struct {
 	TLS      TLS      `koanf:"tls"`
 	S3       S3       `koanf:"s3"`
 	Database Database `koanf:"database"`
+	Auth     Auth     `koanf:"auth"`
 	Transfer Transfer `koanf:"transfer"`
 	Upload   Upload   `koanf:"upload"`
 	Admin    Admin    `koanf:"admin"`
@@ -67,6 +68,12 @@ type S3 struct {
 // Database is where the accounts and the shared state live.
 type Database struct {
 	DSN Secret `koanf:"dsn"` // mysql://user:password@host:port/name or sqlite:///path
+}
+
+// Auth is how the passwords of accounts are kept.
+type Auth struct {
+	Scheme string `koanf:"scheme"` // of new hashes: "argon2id" or "bcrypt"
+	Rehash bool   `koanf:"rehash"` // replace imported and weak hashes at login
 }
 
 // Transfer is how bytes travel between clients and S3.
@@ -126,6 +133,7 @@ func Default() Config {
 			MaxRequests:    256,
 			RequestTimeout: 30 * time.Second,
 		},
+		Auth: Auth{Scheme: "argon2id", Rehash: true},
 		Transfer: Transfer{
 			PartSize:      8 * MiB,
 			PartsInFlight: 4,

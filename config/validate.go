@@ -37,6 +37,7 @@ func (c Config) check() Problems {
 	ck.tls(c.TLS)
 	ck.s3(c.S3)
 	ck.dsn(c.Database.DSN)
+	ck.oneOf("auth.scheme", c.Auth.Scheme, "argon2id", "bcrypt")
 	ck.transfer(c.Transfer)
 	ck.upload(c.Upload)
 	ck.address("admin.listen", c.Admin.Listen, true)

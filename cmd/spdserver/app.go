@@ -229,7 +229,7 @@ func (a *App) serverOptions() (server.Options, error) {
 	if err != nil {
 		return server.Options{}, err
 	}
-	accounts := auth.New(a.database, auth.Options{Logger: a.Log, Rehash: true})
+	accounts := auth.New(a.database, auth.Options{Logger: a.Log, Scheme: a.cfg.Auth.Scheme, Rehash: a.cfg.Auth.Rehash})
 	return server.Options{
 		Banner:           cfg.Banner,
 		PassiveFirst:     cfg.PassivePorts.First,

@@ -35,10 +35,11 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(load),
 		newCheckCommand(load),
 		newMigrateCommand(load),
-		newUserCommand(
-			func(ctx context.Context) (*db.DB, error) { return openAccounts(ctx, load) },
-			func() string { return defaultBucket(load) },
-		),
+		newUserCommand(userCommands{
+			open:          func(ctx context.Context) (*db.DB, error) { return openAccounts(ctx, load) },
+			defaultBucket: func() string { return setting(load).S3.Bucket },
+			scheme:        func() string { return setting(load).Auth.Scheme },
+		}),
 		newCharsetCommand(),
 		newHealthcheckCommand(),
 	)
@@ -74,10 +75,11 @@ func openAccounts(ctx context.Context, load func() (config.Config, error)) (*db.
 	return accounts, nil
 }
 
-func defaultBucket(load func() (config.Config, error)) string {
+// setting is the configuration, or nothing if it is faulty: openAccounts reports that.
+func setting(load func() (config.Config, error)) config.Config {
 	cfg, err := load()
 	if err != nil {
-		return "" // openAccounts reports it
+		return config.Config{}
 	}
-	return cfg.S3.Bucket
+	return cfg
 }

@@ -13,13 +13,13 @@ import (
 
 // userCommands is what the commands under "user" share.
 type userCommands struct {
-	open          func(context.Context) (*db.DB, error)
+	open          func(context.Context) (*db.DB, error) // the command closes it
 	defaultBucket func() string
+	scheme        func() string // of new passwords
 }
 
-// newUserCommand administers accounts. open returns the database; the command closes it.
-func newUserCommand(open func(context.Context) (*db.DB, error), defaultBucket func() string) *cobra.Command {
-	u := userCommands{open: open, defaultBucket: defaultBucket}
+// newUserCommand administers accounts.
+func newUserCommand(u userCommands) *cobra.Command {
 	user := &cobra.Command{
 		Use:   "user",
 		Short: "Administer accounts",
@@ -33,7 +33,7 @@ func newUserCommand(open func(context.Context) (*db.DB, error), defaultBucket fu
 }
 
 func (u userCommands) add() *cobra.Command {
-	var f userFlags
+	f := userFlags{scheme: u.scheme}
 	cmd := &cobra.Command{
 		Use:     "add NAME",
 		Short:   "Add an account",
@@ -66,7 +66,7 @@ func (u userCommands) add() *cobra.Command {
 }
 
 func (u userCommands) set() *cobra.Command {
-	var f userFlags
+	f := userFlags{scheme: u.scheme}
 	cmd := &cobra.Command{
 		Use:     "set NAME --FLAG...",
 		Short:   "Change what is given, and nothing else",
@@ -96,7 +96,7 @@ func (u userCommands) set() *cobra.Command {
 }
 
 func (u userCommands) passwd() *cobra.Command {
-	var f userFlags
+	f := userFlags{scheme: u.scheme}
 	cmd := &cobra.Command{
 		Use:   "passwd NAME",
 		Short: "Set an account's password",

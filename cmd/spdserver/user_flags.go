@@ -22,6 +22,7 @@ import (
 
 // userFlags are the flags that describe an account, as they were typed.
 type userFlags struct {
+	scheme                               func() string // of new passwords
 	password, roPassword                 string
 	passwordStdin                        bool
 	bucket, prefix, permissions, status  string
@@ -159,7 +160,7 @@ func (f *userFlags) setPasswords(cmd *cobra.Command, a *auth.Account, needed boo
 		return err
 	}
 	if needed || f.mainGiven(cmd.Flags()) {
-		if a.Password, err = auth.HashPassword(pass, auth.DefaultScheme); err != nil {
+		if a.Password, err = auth.HashPassword(pass, f.scheme()); err != nil {
 			return fmt.Errorf("password: %w", err)
 		}
 	}
@@ -169,7 +170,7 @@ func (f *userFlags) setPasswords(cmd *cobra.Command, a *auth.Account, needed boo
 	if f.roPassword == pass {
 		return errors.New("--ro-password: it is the same as the password, so it would not be read-only")
 	}
-	if a.ReadOnlyPassword, err = auth.HashPassword(f.roPassword, auth.DefaultScheme); err != nil {
+	if a.ReadOnlyPassword, err = auth.HashPassword(f.roPassword, f.scheme()); err != nil {
 		return fmt.Errorf("--ro-password: %w", err)
 	}
 	return nil

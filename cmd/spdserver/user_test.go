@@ -20,13 +20,14 @@ import (
 
 // userCLI runs "spdserver user ..." on a database of its own.
 type userCLI struct {
-	t     *testing.T
-	dsn   string
-	stdin string
+	t      *testing.T
+	dsn    string
+	stdin  string
+	scheme string
 }
 
 func newUserCLI(t *testing.T) *userCLI {
-	return &userCLI{t: t, dsn: "sqlite://" + filepath.Join(t.TempDir(), "spd.db")}
+	return &userCLI{t: t, dsn: "sqlite://" + filepath.Join(t.TempDir(), "spd.db"), scheme: auth.DefaultScheme}
 }
 
 func (c *userCLI) open(ctx context.Context) (*db.DB, error) {
@@ -38,7 +39,7 @@ func (c *userCLI) open(ctx context.Context) (*db.DB, error) {
 }
 
 func (c *userCLI) run(args ...string) (string, error) {
-	cmd := newUserCommand(c.open, func() string { return "spd" })
+	cmd := newUserCommand(userCommands{open: c.open, defaultBucket: func() string { return "spd" }, scheme: func() string { return c.scheme }})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	var out bytes.Buffer
 	cmd.SetOut(&out)
@@ -189,9 +190,29 @@ func TestUserAddRefuses(t *testing.T) {
 	}
 }
 
+// auth.scheme decides how new passwords are stored.
+func TestUserPasswordScheme(t *testing.T) {
+	c := newUserCLI(t)
+	c.ok("add", "alice", "--password", "secret")
+	c.scheme = "bcrypt"
+	c.ok("add", "bob", "--password", "secret", "--ro-password", "look")
+	for prefix, stored := range map[string]string{
+		"$argon2id$": c.account("alice").Password,
+		"$2a$10$":    c.account("bob").Password,
+	} {
+		if !strings.HasPrefix(stored, prefix) {
+			t.Errorf("stored as %.10q, want %s", stored, prefix)
+		}
+	}
+	if stored := c.account("bob").ReadOnlyPassword; !strings.HasPrefix(stored, "$2a$10$") {
+		t.Errorf("ro_password stored as %.10q", stored)
+	}
+	_ = c.fails("72", "add", "carol", "--password", strings.Repeat("hunter2 ", 10))
+}
+
 func TestUserAddNeedsBucket(t *testing.T) {
 	c := newUserCLI(t)
-	cmd := newUserCommand(c.open, func() string { return "" })
+	cmd := newUserCommand(userCommands{open: c.open, defaultBucket: func() string { return "" }, scheme: func() string { return c.scheme }})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs([]string{"add", "alice", "--password", "hunter2"})
 	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "s3.bucket") {
