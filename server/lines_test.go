@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -78,17 +80,35 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte("USER x\r\n\xff\xf4\xff\xf2ABOR\r\nDELE \xff\xffa"))
 	f.Add([]byte("\xff\xfa\x18\xff\xf0\n\r\x00\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		in := newLineReader(strings.NewReader(string(data)))
-		for {
-			line, err := in.next()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err == nil && len(line) > maxLine+1 {
-				t.Fatalf("line of %d bytes", len(line))
-			}
+		whole := linesFrom(t, bytes.NewReader(data))
+		if pieces := linesFrom(t, iotest.OneByteReader(bytes.NewReader(data))); !slices.Equal(whole, pieces) {
+			t.Errorf("%q in one packet, %q in many", whole, pieces)
+		}
+		ends := bytes.Count(data, []byte("\n"))
+		if len(whole) > ends && !slices.Contains(whole, errForeign.Error()) {
+			t.Errorf("%d lines of %d line ends", len(whole), ends)
 		}
 	})
+}
+
+// linesFrom reads until nothing comes. What is no line is put down as its error.
+func linesFrom(t *testing.T, from io.Reader) (lines []string) {
+	t.Helper()
+	in := newLineReader(from)
+	for {
+		line, err := in.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return lines
+		case errors.Is(err, errForeign): // the session ends here
+			return append(lines, err.Error())
+		case err != nil:
+			line = err.Error()
+		case len(line) > maxLine+1 || strings.Contains(line, "\n"):
+			t.Errorf("this is no line: %q", line)
+		}
+		lines = append(lines, line)
+	}
 }
 
 func TestParseAddresses(t *testing.T) {
