@@ -13,8 +13,8 @@ import (
 //
 // Every name that is not plain ASCII is judged in all charsets that clients are known to
 // use, and what it costs there is added up over the session: the charset with the least
-// cost is the session's. A name counts once, however often it is sent. No lead grows
-// without end, so that a session that changes its charset is followed; and a name that
+// cost is the session's. A name counts once, however often it is sent, and no more than it
+// can prove: once a charset is sure, two names are needed to overturn it. A single name that
 // fits another charset much better than the session's is read in that one, alone.
 //
 // A Detector may be used concurrently.
@@ -96,10 +96,11 @@ func (d *Detector) judge(wire string, e *evidence) (best int) {
 		best = c.best
 	}
 	decided := best >= 0
+	least := slices.Min(e.costs)
 	for i, cost := range e.costs {
-		e.costs[i] = min(d.costs[i]+cost, senseless)
+		e.costs[i] = min(d.costs[i], d.start[i]+exception) + cost
 		if c == nil {
-			d.costs[i] += cost
+			d.costs[i] += weight(cost, least)
 		}
 		if !decided && cost < senseless && (best < 0 || e.costs[i] < e.costs[best]) {
 			best = i
@@ -112,6 +113,15 @@ func (d *Detector) judge(wire string, e *evidence) (best int) {
 	}
 	*c = counted{hash(wire), best, d.codec}
 	return best
+}
+
+// weight is what a name that costs this, and the least in another candidate, counts for
+// the session.
+func weight(cost, least lm.Cost) lm.Cost {
+	if cost >= senseless {
+		return refutation
+	}
+	return min(cost-least, persuasion)
 }
 
 // find returns what is known of a name that was counted of late; nil if it was not.
@@ -133,9 +143,9 @@ func (d *Detector) settle() {
 			best = i
 		}
 	}
-	least, first := d.costs[best], slices.Min(d.start)
+	least := d.costs[best]
 	for i := range d.costs {
-		d.costs[i] = min(d.costs[i]-least, d.start[i]-first+steadiness)
+		d.costs[i] = min(d.costs[i]-least, d.start[i]+steadiness)
 	}
 	d.codec = candidates()[best].codec
 }

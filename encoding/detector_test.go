@@ -62,16 +62,145 @@ func TestLanguageIsRecognised(t *testing.T) {
 	expect(t, NewDetector(Hints{Server: "GBK"}), russianName, russianText, "windows-1251")
 }
 
-func TestDecisionHoldsUntilItMakesNoSense(t *testing.T) {
+// A session has one charset most of the time, but each name may be in another.
+func TestNamesInOtherCharsetsThanTheSession(t *testing.T) {
 	d := NewDetector(Hints{Server: "GBK"})
 	expect(t, d, gbkName, "中文名称.txt", "GBK")
 	expect(t, d, "\xd2\xbb\xd0\xa9", "一些", "GBK") // valid UTF-8, but the session is GBK
-	expect(t, d, "中文1", "中文1", "UTF-8")           // not valid in GBK
-	expect(t, d, "\xd6\xd0\xce\xc4", "中文", "GBK")
+	if got := d.Decode("中文名称测试"); got != "中文名称测试" {
+		t.Errorf("UTF-8 in a session of GBK is read as %q", got)
+	}
+	if got := d.Encode("中文名称测试"); got != "中文名称测试" {
+		t.Errorf("and shown as %q", got) // as the client has sent it
+	}
+	if got := d.Decode("\xd6\xd0\xce\xc4"); got != "中文" {
+		t.Errorf("GBK once more is read as %q", got)
+	}
+}
+
+// One name in a legacy charset, perhaps left by an older client, does not spoil the rest.
+func TestOneLegacyNameDoesNotSpoilUTF8(t *testing.T) {
+	for _, legacy := range []string{gbkName, russianName, "\x93\xfa\x96{\x8c\xea.txt", "r\xe9sum\xe9.doc"} {
+		d := NewDetector(Hints{})
+		_ = d.Decode(legacy)
+		for _, name := range []string{"中文名称测试", "Привет.txt", "résumé.doc", "写真.jpg", "Ελληνικά"} {
+			if got := d.Decode(name); got != name {
+				t.Errorf("after %q, %q is read as %q", legacy, name, got)
+			}
+		}
+	}
+}
+
+func TestSessionsMaySwitch(t *testing.T) {
+	d := NewDetector(Hints{})
+	for _, codec := range []string{"GBK", "Shift_JIS", "windows-1251"} {
+		c, err := Lookup(codec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last sample
+		for _, s := range samples(t, "testdata/names.tsv") {
+			if s.codec == c {
+				_ = d.Decode(s.wire)
+				last = s
+			}
+		}
+		expect(t, d, last.wire, last.text, c.Name())
+	}
+}
+
+func TestASCIIDecidesNothing(t *testing.T) {
+	d := NewDetector(Hints{})
+	for _, name := range []string{"README.txt", "a=u4E2D", "=xE9", "DSC01234.JPG"} {
+		_ = d.Decode(name)
+	}
+	if _, confidence := d.Charset(); confidence != 0 || d.Seen() != "" {
+		t.Errorf("confidence %v, to be remembered %q", confidence, d.Seen())
+	}
+	expect(t, d, russianName, russianText, "windows-1251")
+	if d.Seen() != "windows-1251" {
+		t.Errorf("to be remembered: %q", d.Seen())
+	}
+}
+
+// What a name has meant it goes on to mean.
+func TestRepeatedNamesCountOnce(t *testing.T) {
+	const word = "\xd5\xbd\xca\xbf" // 战士 in GBK, and valid UTF-8
+	d := NewDetector(Hints{})
+	for _, name := range []string{"документы", "музыка", "фотографии"} {
+		_ = d.Decode(name)
+	}
+	first := d.Decode(word)
+	_, before := d.Charset()
+	for range 100 {
+		if got := d.Decode(word); got != first {
+			t.Fatalf("first %q, then %q", first, got)
+		}
+	}
+	if name, after := d.Charset(); name != "UTF-8" || after != before {
+		t.Errorf("now the session is %s, confidence %v, before %v", name, after, before)
+	}
+}
+
+func TestSeenIsAHint(t *testing.T) {
+	d := NewDetector(Hints{Seen: "EUC-JP", Server: "GBK"})
+	if got := d.Encode("日本"); got != "\xc6\xfc\xcb\xdc" {
+		t.Errorf("before any name, 日本 is shown as %q", got)
+	}
+	expect(t, d, "\xcc\xbe\xcb\xbe.doc", "名望.doc", "EUC-JP") // without a hint, GBK
+}
+
+func TestLanguageAndOPTS(t *testing.T) {
+	const word = "\xc4\xa3\xca\xbd" // 模式 in GBK, ģʽ in UTF-8
+	d := NewDetector(Hints{})
+	d.NotUTF8()
+	d.Language("zh")
+	expect(t, d, word, "模式", "GBK")
+
+	d = NewDetector(Hints{Account: "GBK"})
+	d.Auto()
+	expect(t, d, russianName, russianText, "windows-1251")
+	if err := d.Fix("UTF-8"); err != nil {
+		t.Fatal(err)
+	}
+	d.NotUTF8()
+	expect(t, d, russianName, russianText, "windows-1251")
+}
+
+// The caller knows which names exist.
+func TestReadings(t *testing.T) {
+	const wire = "\xc7\xe0" // short, and a word in many charsets
+	d := NewDetector(Hints{})
+	readings := d.Readings(wire)
+	if len(readings) < 2 || readings[0].Text != d.Decode(wire) {
+		t.Fatalf("readings %+v; Decode says %q", readings, d.Decode(wire))
+	}
+	for i, r := range readings {
+		c, err := Lookup(r.Charset)
+		if err != nil || c.Decode(wire) != r.Text || r.Confidence <= 0 || r.Confidence >= 1 {
+			t.Errorf("reading %d: %+v, %v", i, r, err)
+		}
+	}
+	other := readings[1]
+	d.Confirm(wire, other.Text)
+	if got := d.Decode(wire); got != other.Text {
+		t.Errorf("after %q was confirmed, it is read as %q", other.Text, got)
+	}
+	if got := d.Encode(other.Text); got != wire {
+		t.Errorf("and shown as %q", got)
+	}
+	if got := d.Readings(gbkName); len(got) != 1 {
+		t.Errorf("readings of what is clear: %+v", got)
+	}
+	if err := d.Fix("GBK"); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Readings(wire); len(got) != 1 || got[0] != (Reading{"青", "GBK", 1}) {
+		t.Errorf("readings in GBK: %+v", got)
+	}
 }
 
 func TestNothingFitsIsEscaped(t *testing.T) {
-	// No charset that chardet knows has FF FE FD at such places, and there is no hint.
 	d := NewDetector(Hints{})
 	wire := "\x81\xff\x81"
 	if got := d.Encode(d.Decode(wire)); got != wire {
@@ -122,18 +251,24 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// Whatever is sent: text is valid, the client is shown its own bytes, and the same names in
+// the same order give the same.
 func FuzzDetector(f *testing.F) {
 	f.Add(gbkName, russianName, "GBK")
 	f.Add("中", "\xff", "")
+	f.Add("\x81\x30\x81\x30", "\x8f\xa1\xa1=x", "EUC-JP,GB18030")
 	f.Fuzz(func(t *testing.T, first, second, hint string) {
-		d := NewDetector(Hints{Server: hint})
-		for _, wire := range []string{first, second} {
+		d, again := NewDetector(Hints{Server: hint}), NewDetector(Hints{Server: hint})
+		for _, wire := range []string{first, second, first} {
 			text := d.Decode(wire)
 			if !utf8.ValidString(text) || strings.Count(text, "/") != strings.Count(wire, "/") {
 				t.Fatalf("Decode(%q) = %q", wire, text)
 			}
 			if back := d.Encode(text); back != wire {
 				t.Fatalf("%q -> %q -> %q", wire, text, back)
+			}
+			if readings := again.Readings(wire); readings[0].Text != text {
+				t.Fatalf("%q is %q, but the first of %+v", wire, text, readings)
 			}
 		}
 	})

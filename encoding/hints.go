@@ -18,9 +18,15 @@ type Hints struct {
 // What hints are worth.
 const (
 	hinted   = 8 * lm.Nat
-	nextHint = lm.Nat / 2 // less for each further one
-	// A session changes its charset, or sends a name in another one, once in e to this.
-	steadiness = 10 * lm.Nat
+	nextHint = 2 * lm.Nat // less for each further one
+	// A name is in another charset than the session's once in e to this.
+	exception = 10 * lm.Nat
+	// What one name says for or against a charset of the session: at most this, and this if
+	// it makes no sense in it.
+	persuasion = 12 * lm.Nat
+	refutation = 15 * lm.Nat
+	// The lead of the session's charset: more than one name can outweigh, less than two.
+	steadiness = 18 * lm.Nat
 	denied     = 8 * lm.Nat // what OPTS UTF8 OFF says against UTF-8
 	spoken     = 3 * lm.Nat // what LANG says for the charsets of a language
 	found      = 6 * lm.Nat // what it says for a charset that a name exists in it
@@ -64,6 +70,10 @@ func (d *Detector) begin() {
 			}
 		}
 		worth -= nextHint
+	}
+	first := slices.Min(d.start)
+	for i := range d.start {
+		d.start[i] -= first
 	}
 	d.costs = slices.Clone(d.start)
 }
