@@ -1,7 +1,8 @@
 // Package audit records what clients did: who, from where, what, with which outcome.
 //
-// Events go through a queue to any number of sinks, so that a slow disk never slows a
-// transfer. What the queue cannot hold is dropped and counted.
+// Events go to any number of sinks, each with a queue of its own, so that a slow or dead
+// one slows neither transfers nor the other sinks. What a queue cannot hold is dropped and
+// counted.
 package audit
 
 import "time"
@@ -20,10 +21,13 @@ const (
 	Rename      Action = "rename"
 	Mkdir       Action = "mkdir"
 	Rmdir       Action = "rmdir"
+	Ban         Action = "ban"  // what the server did to an address or an account
+	Kick        Action = "kick" // what an administrator did to a session
 )
 
 // Event is one thing a client did, or tried to do. It never holds a password.
 type Event struct {
+	ID       string        // unique among all nodes; given by Log
 	Time     time.Time     // when it ended
 	Node     string        // the node's name
 	Session  string        // the session's id, as in the log
@@ -33,6 +37,7 @@ type Event struct {
 	Action   Action        //
 	Path     string        // absolute, as the user sees it, UTF-8; "" if there is none
 	Target   string        // of a rename: the new path
+	ASCII    bool          // of a transfer: its line ends were converted
 	Bytes    int64         // that went over the data connection
 	Duration time.Duration // of the transfer, or of the session for Logout
 	Err      string        // why it failed, fit for users; "" if it succeeded

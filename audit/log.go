@@ -2,75 +2,81 @@ package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
-
-// queueLength is how many events may wait for the sinks: a few megabytes at most, and
-// some seconds of a busy node.
-const queueLength = 8192
 
 // Log gives events to its sinks. It may be used concurrently. A nil *Log drops
 // everything, uncounted.
 type Log struct {
-	sinks   []*watched
-	logger  *slog.Logger
-	dropped atomic.Uint64
-	ended   chan struct{} // closed when the goroutine has ended
-	failed  error         // of closing the sinks; read it after ended
+	queues  []*queue
+	run     string // begins the ids of the events: unique among all Logs
+	counter atomic.Uint64
 
-	mu     sync.RWMutex // closed and the closing of queue, against Log
+	mu     sync.RWMutex // closed and the closing of the queues, against Log
 	closed bool
-	queue  chan Event
 }
 
-// New returns a Log to the given sinks and starts the goroutine that writes to them,
-// until Close. Failing sinks are reported to logger.
+// Status is how a sink does.
+type Status struct {
+	Sink    string // its name
+	Queued  int    // events that wait
+	Dropped uint64 // events that it has not got, and will not get
+}
+
+// New returns a Log to the given sinks and starts a goroutine for each, until Close.
+// Sinks that fail are reported to logger.
 func New(logger *slog.Logger, sinks ...Sink) *Log {
-	l := &Log{
-		logger: logger,
-		ended:  make(chan struct{}),
-		queue:  make(chan Event, queueLength),
-	}
+	l := &Log{run: strings.ToLower(rand.Text()[:12])}
 	for _, s := range sinks {
-		l.sinks = append(l.sinks, &watched{sink: s})
+		l.queues = append(l.queues, newQueue(s, logger))
 	}
-	go l.run()
 	return l
 }
 
-// Log records e. It never waits: if the sinks are too far behind, or the Log is closed,
-// e is dropped.
+// Log records e and gives it its ID. It never waits: a sink that is too far behind does
+// not get e.
 func (l *Log) Log(_ context.Context, e Event) {
-	if l == nil || len(l.sinks) == 0 {
+	if l == nil || len(l.queues) == 0 {
 		return
 	}
+	e.ID = l.run + "-" + strconv.FormatUint(l.counter.Add(1), 10)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if l.closed {
-		l.dropped.Add(1)
-		return
-	}
-	select {
-	case l.queue <- e:
-	default:
-		l.dropped.Add(1)
+	for _, q := range l.queues {
+		if l.closed {
+			q.dropped.Add(1)
+			continue
+		}
+		q.offer(e)
 	}
 }
 
-// Dropped returns how many events at least one sink has not got.
-func (l *Log) Dropped() uint64 {
+// Status returns how the sinks do, in the order of New.
+func (l *Log) Status() []Status {
 	if l == nil {
-		return 0
+		return nil
 	}
-	return l.dropped.Load()
+	all := make([]Status, len(l.queues))
+	for i, q := range l.queues {
+		all[i] = Status{Sink: q.name, Queued: len(q.events), Dropped: q.dropped.Load()}
+	}
+	return all
 }
 
-// Close writes what is queued and closes the sinks. If ctx ends first, Close returns its
-// error, and a sink that hangs is left behind.
+// closeGrace is how long Close waits for sinks that know their time is over.
+const closeGrace = time.Second
+
+// Close writes what is queued and closes the sinks. If ctx ends first, the sinks are told
+// to give up, the rest is lost, and Close returns ctx's error; a sink that hangs even then
+// is left behind. A second Close waits for it again.
 func (l *Log) Close(ctx context.Context) error {
 	if l == nil {
 		return nil
@@ -78,61 +84,29 @@ func (l *Log) Close(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.closed {
 		l.closed = true
-		close(l.queue)
+		for _, q := range l.queues {
+			close(q.events)
+		}
 	}
 	l.mu.Unlock()
-	select {
-	case <-l.ended:
-		return l.failed
-	case <-ctx.Done():
-		return fmt.Errorf("write the rest of the audit trail: %w", ctx.Err())
-	}
-}
-
-// run owns the sinks.
-func (l *Log) run() {
-	defer close(l.ended)
-	for e := range l.queue {
-		l.write(e)
-	}
 	var errs []error
-	for _, s := range l.sinks {
-		errs = append(errs, s.sink.Close())
+	for _, q := range l.queues {
+		errs = append(errs, q.wait(ctx))
 	}
-	l.failed = errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-// write gives e to every sink.
-func (l *Log) write(e Event) {
-	lost := false
-	for _, s := range l.sinks {
-		lost = !s.write(e, l.logger) || lost
+// wait waits for the end of the queue, or of ctx.
+func (q *queue) wait(ctx context.Context) error {
+	select {
+	case <-q.ended:
+		return q.closing
+	case <-ctx.Done():
 	}
-	if lost {
-		l.dropped.Add(1)
+	q.cancel()
+	select {
+	case <-q.ended:
+	case <-time.After(closeGrace):
 	}
-}
-
-// watched is a sink and whether it works, so that a full disk is reported once and not
-// with every event.
-type watched struct {
-	sink    Sink
-	failing bool
-	lost    int // events since it began to fail
-}
-
-func (w *watched) write(e Event, logger *slog.Logger) bool {
-	err := w.sink.Write(e)
-	switch {
-	case err != nil && !w.failing:
-		w.failing = true
-		logger.Error("audit trail cannot be written", "err", err)
-	case err == nil && w.failing:
-		logger.Warn("audit trail can be written again", "lost", w.lost)
-		w.failing, w.lost = false, 0
-	}
-	if err != nil {
-		w.lost++
-	}
-	return err == nil
+	return fmt.Errorf("write the rest of the audit trail to %s: %w", q.name, ctx.Err())
 }

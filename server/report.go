@@ -94,6 +94,7 @@ func (s *session) audit(action audit.Action, op driver.Operation) {
 		Action:   action,
 		Path:     op.Path,
 		Target:   op.Target,
+		ASCII:    s.ascii,
 		Bytes:    op.Bytes,
 		Duration: op.Duration,
 		Err:      op.Told,
