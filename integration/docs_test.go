@@ -332,7 +332,7 @@ func databases(t *testing.T) []databaseKind {
 		{
 			driver: "sqlite", dsn: "sqlite://" + file, raw: "file:" + file + "?_pragma=foreign_keys(1)",
 			columns: `SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
-				WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'`,
+				WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite%'`,
 		},
 	}
 }
