@@ -102,7 +102,8 @@ type Log struct {
 
 // Audit is the record of what clients did.
 type Audit struct {
-	File string `koanf:"file"` // JSON lines are appended; "": none, "-": standard output
+	File  string     `koanf:"file"`  // JSON lines are appended; "": none, "-": standard output
+	Sinks AuditSinks `koanf:"sinks"` // where else it goes
 }
 
 // Default returns what holds where nothing is set. It is valid but for the database's

@@ -43,6 +43,7 @@ func (c Config) check() Problems {
 	ck.address("admin.listen", c.Admin.Listen, true)
 	ck.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	ck.oneOf("log.format", c.Log.Format, "json", "text")
+	ck.audit(c.Audit)
 	ck.ports(c)
 	return ck.problems
 }

@@ -69,9 +69,7 @@ func New(cfg config.Config) (*App, error) {
 		budget:   buffer.NewBudget(int64(cfg.Transfer.Memory)),
 	}
 	a.registry.MustRegister(
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "spd_audit_dropped_total", Help: "Events that the audit trail has lost.",
-		}, func() float64 { return float64(a.audit.Dropped()) }),
+		newAuditMetrics(func() []audit.Status { return a.audit.Status() }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -170,12 +168,11 @@ func (s *servers) wait() { s.running.Wait() }
 // open makes what needs no answer from anybody yet.
 func (a *App) open(ctx context.Context) error {
 	var err error
-	a.audit, err = openAudit(a.cfg.Audit, a.Log)
-	if err != nil {
-		return err
-	}
 	if a.database, err = db.Open(ctx, a.cfg.Database.DSN.Reveal(), db.Options{Logger: a.Log}); err != nil {
 		return fmt.Errorf("database.dsn: %w", err)
+	}
+	if a.audit, err = openAudit(a.cfg.Audit, a.database, a.Log); err != nil {
+		return err
 	}
 	if a.client, err = newS3Client(a.cfg.S3, a.Transport); err != nil {
 		return fmt.Errorf("s3: %w", err)
@@ -186,13 +183,13 @@ func (a *App) open(ctx context.Context) error {
 
 func (a *App) close() {
 	a.client.Close()
-	if err := a.database.Close(); err != nil {
-		a.Log.Warn("database not closed cleanly", "err", err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), auditFlush)
 	defer cancel()
-	if err := a.audit.Close(ctx); err != nil {
+	if err := a.audit.Close(ctx); err != nil { // before the database, which may be one of its sinks
 		a.Log.Warn("audit trail not written to its end", "err", err)
+	}
+	if err := a.database.Close(); err != nil {
+		a.Log.Warn("database not closed cleanly", "err", err)
 	}
 }
 
@@ -279,11 +276,15 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 
 // nodeName is this node among others; a host may run several.
 func nodeName() string {
+	return fmt.Sprintf("%s/%d", hostName(), os.Getpid())
+}
+
+func hostName() string {
 	host, err := os.Hostname()
 	if err != nil {
-		host = "unknown"
+		return "unknown"
 	}
-	return fmt.Sprintf("%s/%d", host, os.Getpid())
+	return host
 }
 
 // startJobs runs what goes on beside the sessions, until the returned function ends it.
@@ -301,6 +302,7 @@ func (a *App) startJobs(ctx context.Context) (stop func()) {
 	jobs.Go(func() { a.uploads.Run(ctx) })
 	jobs.Go(func() { janitor.Run(ctx) })
 	jobs.Go(func() { a.tickets.run(ctx) })
+	jobs.Go(func() { a.pruneEvents(ctx) })
 	return func() {
 		cancel()
 		jobs.Wait()
