@@ -26,7 +26,7 @@ var (
 	mixedCost     = nats(4)
 	eastMixedCost = nats(0.4) // usual: README文件
 	eastLowerCost = nats(3)   // less so: readme文件
-	besideLetter  = nats(4)   // a symbol beside a letter
+	besideLetter  = nats(5)   // a symbol beside a letter
 )
 
 // prepare judges all that does not depend on the language.

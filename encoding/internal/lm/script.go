@@ -83,9 +83,9 @@ var (
 
 // Punctuation other than ASCII.
 const (
-	innerSymbols  = "’׳״־\u200c\u0640" // within words
-	quotes        = "«»–—“”„‘‚…¡¿"     // beside words
-	commonSymbols = "•№°§©®€×"         // by themselves
+	innerSymbols  = "’\u200c\u0640" // within words
+	quotes        = "«»–—“”„‘‚…¡¿"  // beside words
+	commonSymbols = "•№°§©®€×"      // by themselves
 )
 
 func newGlyph(r rune) glyph {
@@ -125,6 +125,8 @@ func ScriptOf(r rune) Script {
 	switch {
 	case eastAsian(r):
 		return EastAsian
+	case 0x590 <= r && r < 0x600: // points, geresh and maqaf, too
+		return Hebrew
 	case !unicode.IsLetter(r) && !unicode.IsMark(r):
 		return none
 	case r < 0x250, r == 'ə', 0x1E00 <= r && r < 0x1F00:
@@ -133,8 +135,6 @@ func ScriptOf(r rune) Script {
 		return Greek
 	case 0x400 <= r && r < 0x530:
 		return Cyrillic
-	case 0x590 <= r && r < 0x600:
-		return Hebrew
 	case 0x600 <= r && r < 0x700:
 		return Arabic
 	case 0xE00 <= r && r < tableEnd:

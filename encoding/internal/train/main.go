@@ -18,7 +18,7 @@ import (
 )
 
 // maxSize is how large the models may be, in bytes.
-const maxSize = 2 << 20
+const maxSize = 2_000_000
 
 func main() {
 	cache := flag.String("cache", "", "directory for packages, kept from one run to the next (default: a temporary one)")

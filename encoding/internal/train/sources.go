@@ -73,17 +73,17 @@ var languages = []language{
 	{name: "uk", script: lm.Cyrillic, locales: []string{"uk"}, lists: words("uk_UA.dic")},
 	{name: "bg", script: lm.Cyrillic, locales: []string{"bg"}, lists: words("bg_BG.dic")},
 	{name: "el", script: lm.Greek, locales: []string{"el"}, lists: words("el_GR.dic")},
-	{name: "he", script: lm.Hebrew, locales: []string{"he"}, lists: words("he_IL.dic")},
+	{name: "he", script: lm.Hebrew, locales: []string{"he"}, letters: "׳״־", lists: words("he_IL.dic")},
 	{name: "ar", script: lm.Arabic, locales: []string{"ar"}, lists: words("ar.dic")},
 	{name: "fa", script: lm.Arabic, locales: []string{"fa"}, lists: words("fa_IR.dic")},
 	{name: "th", script: lm.Thai, locales: []string{"th"}, lists: words("th_TH.dic")},
-	{name: "zh-CN", script: lm.EastAsian, locales: []string{"zh_CN"}, room: 120_000, lists: []list{
+	{name: "zh-CN", script: lm.EastAsian, locales: []string{"zh_CN"}, room: 155_000, lists: []list{
 		{"usr/lib/python3/dist-packages/jieba/dict.txt", jieba},
 	}},
-	{name: "zh-TW", script: lm.EastAsian, locales: []string{"zh_TW"}, room: 110_000, lists: []list{
+	{name: "zh-TW", script: lm.EastAsian, locales: []string{"zh_TW"}, room: 145_000, lists: []list{
 		{"usr/share/rime-data/essay.txt", frequency},
 	}},
-	{name: "ja", script: lm.EastAsian, locales: []string{"ja"}, room: 100_000, lists: ipadic(
+	{name: "ja", script: lm.EastAsian, locales: []string{"ja"}, room: 150_000, lists: ipadic(
 		"Noun", "Noun.verbal", "Noun.adjv", "Noun.adverbal", "Noun.proper", "Noun.org", "Noun.name", "Noun.others", "Verb", "Adj", "Adverb", "Suffix", "Prefix",
 	)},
 	{name: "ko", script: lm.EastAsian, locales: []string{"ko"}, room: 60_000, lists: words("ko.dic")},
