@@ -56,7 +56,7 @@ func readAlphabet(in *reader) *Alphabet {
 	a.letters = []rune(in.field())
 	a.trigrams = in.field()
 	a.size = len(a.letters) + 1
-	if len(a.trigrams) < a.size*a.size*a.size/2 {
+	if len(a.trigrams) < (a.size*a.size*a.size+1)/2 {
 		in.err, in.rest = errShort, ""
 	}
 	return a
@@ -93,15 +93,15 @@ func (a *Alphabet) word(letters []rune) (c Cost) {
 }
 
 // Costs of letters that are not in the alphabet.
-var (
-	accentCost  = nats(7)   // a letter of the alphabet with an accent that the language lacks
-	oddAccent   = nats(9.5) // the same with an accent that few languages have
-	strangeCost = nats(11)  // another letter of the same script
-	foreignCost = nats(9)   // the first letter of another script
-	otherCost   = nats(13)  // the first letter of a script without a model
-	foreignNext = nats(5)
-	foreignEast = nats(8) // each further letter of East Asia
-	borrowed    = nats(2) // a word of ASCII that is of another language
+const (
+	accentCost  Cost = 7 * nat   // a letter of the alphabet with an accent that the language lacks
+	oddAccent   Cost = 9.5 * nat // the same with an accent that few languages have
+	strangeCost Cost = 11 * nat  // another letter of the same script
+	foreignCost Cost = 9 * nat   // the first letter of another script
+	otherCost   Cost = 13 * nat  // the first letter of a script without a model
+	foreignNext Cost = 5 * nat
+	foreignEast Cost = 8 * nat // each further letter of East Asia
+	borrowed    Cost = 2 * nat // a word of ASCII that is of another language
 )
 
 // judge returns the cost of the letters of n. It stops when that is above limit.

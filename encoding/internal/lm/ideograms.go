@@ -117,11 +117,11 @@ func readIdeograms(in *reader) *Ideograms {
 }
 
 // Costs of characters that the model does not know.
-var (
-	rareCost = nats(14.5)
+const (
+	rareCost Cost = 14.5 * nat
 	// Half-width kana are old, and each byte is one.
-	halfKanaCost = nats(11)
-	halfKanaNext = nats(6.5)
+	halfKanaCost Cost = 11 * nat
+	halfKanaNext Cost = 6.5 * nat
 )
 
 // judge returns the cost of the letters of n. It stops when that is above limit.

@@ -19,10 +19,10 @@ import (
 type Cost int32
 
 // Nat is the cost of what has a probability of 1/e.
-const Nat Cost = 16
+const Nat Cost = nat
 
-// nats converts, for constants that are easier to read in nats.
-func nats(n float64) Cost { return Cost(n*float64(Nat) + 0.5) }
+// nat is Nat for constants with a fraction.
+const nat = 16
 
 // Set is all models. It never changes after Load and may be used concurrently.
 type Set struct {

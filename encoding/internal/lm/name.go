@@ -12,21 +12,20 @@ type Name struct {
 	words   []Cost // by the index of the first letter of a word of ASCII, its cost
 }
 
-// Costs of capital letters, by what came before in the word.
-var (
-	startUpper   = nats(0.7)
-	startLower   = nats(0.7)
-	afterCapital = [2]Cost{nats(0.2), nats(1.8)}  // lower, upper after one capital
-	afterUpper   = [2]Cost{nats(2.5), nats(0.15)} // after several
-	afterLower   = [2]Cost{nats(0.03), nats(4.5)}
+// Costs of capital letters, by what came before in the word; in sixteenths of a nat.
+const (
+	startUpper, startLower     Cost = 11, 11
+	capitalUpper, capitalLower Cost = 29, 3 // after one capital
+	upperUpper, upperLower     Cost = 2, 40 // after several
+	lowerUpper, lowerLower     Cost = 72, 0 // after a small letter
 )
 
 // Costs of letters of one script beside letters of another.
-var (
-	mixedCost     = nats(4)
-	eastMixedCost = nats(0.4) // usual: README文件
-	eastLowerCost = nats(3)   // less so: readme文件
-	besideLetter  = nats(5)   // a symbol beside a letter
+const (
+	mixedCost     Cost = 4 * nat
+	eastMixedCost Cost = 6       // usual: README文件
+	eastLowerCost Cost = 3 * nat // less so: readme文件
+	besideLetter  Cost = 5 * nat // a symbol beside a letter
 )
 
 // prepare judges all that does not depend on the language.
@@ -76,20 +75,23 @@ func mixing(a, b glyph) Cost {
 }
 
 func caseCost(start bool, capitals int, upper bool) Cost {
-	i := 0
-	if upper {
-		i = 1
-	}
 	switch {
 	case start:
-		return [2]Cost{startLower, startUpper}[i]
+		return either(upper, startUpper, startLower)
 	case capitals < 0:
-		return afterLower[i]
+		return either(upper, lowerUpper, lowerLower)
 	case capitals == 1:
-		return afterCapital[i]
+		return either(upper, capitalUpper, capitalLower)
 	default:
-		return afterUpper[i]
+		return either(upper, upperUpper, upperLower)
 	}
+}
+
+func either(upper bool, ifUpper, ifLower Cost) Cost {
+	if upper {
+		return ifUpper
+	}
+	return ifLower
 }
 
 func nextCapitals(start bool, capitals int, upper bool) int {
@@ -120,6 +122,6 @@ func (n *Name) judgeASCII(english *Alphabet) {
 }
 
 // asciiWord is the cost of a letter in a word of ASCII that is no English.
-var asciiWord = nats(3.5)
+const asciiWord Cost = 3.5 * nat
 
 func asciiLetter(r rune) bool { return 'a' <= r|0x20 && r|0x20 <= 'z' }

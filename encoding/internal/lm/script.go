@@ -70,15 +70,15 @@ func (l *letters) glyph(r rune) glyph {
 }
 
 // What characters cost that are no letters.
-var (
-	digitCost    = nats(2.6)
-	asciiCost    = nats(3.2) // space and punctuation
-	innerCost    = nats(5)   // what may stand within a word: Don’t
-	quoteCost    = nats(6)
-	commonCost   = nats(7)
-	symbolCost   = nats(10.5)
-	phoneticCost = nats(13)
-	controlCost  = nats(18)
+const (
+	digitCost    Cost = 42
+	asciiCost    Cost = 51      // space and punctuation
+	innerCost    Cost = 5 * nat // what may stand within a word: Don’t
+	quoteCost    Cost = 6 * nat
+	commonCost   Cost = 7 * nat
+	symbolCost   Cost = 10.5 * nat
+	phoneticCost Cost = 13 * nat
+	controlCost  Cost = 18 * nat
 )
 
 // Punctuation other than ASCII.

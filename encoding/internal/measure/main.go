@@ -35,6 +35,8 @@ type session struct {
 }
 
 // verbose prints every mistake of the cases whose name contains it.
+//
+//nolint:gochecknoglobals // a flag of a tool
 var verbose = flag.String("v", "", "print the mistakes of cases with this in their name")
 
 func main() {
@@ -133,9 +135,9 @@ func singles(rows, words []row) {
 		}
 	}
 	slices.Sort(names)
-	fmt.Printf("%-28s %8s %8s %8s %6s\n", "single names", "no hint", "right", "GB18030", "names")
+	fmt.Printf("| %-28s | %8s | %8s | %8s | %6s |\n|---|---|---|---|---|\n", "single names", "no hint", "right", "GB18030", "names")
 	line := func(title string, r *results) {
-		fmt.Printf("%-28s %8s %8s %8s %6d\n", title, r.none, r.right, r.wrong, r.none.all)
+		fmt.Printf("| %-28s | %8s | %8s | %8s | %6d |\n", title, r.none, r.right, r.wrong, r.none.all)
 	}
 	for _, name := range names {
 		line(name, by[name])
@@ -177,7 +179,7 @@ func inSessions(sessions []session) {
 			result.count(allRight(s, k))
 		}
 	}
-	fmt.Printf("sessions, name by name: %s, right hint %s\n", byName, byNameHint)
+	fmt.Printf("\nsessions, name by name: %s, right hint %s\n", byName, byNameHint)
 	for _, k := range []int{1, 2, 3, 5, 10} {
 		fmt.Printf("all names of a session, after %d: %s\n", k, after[k])
 	}

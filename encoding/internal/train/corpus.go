@@ -37,7 +37,7 @@ type heldOut struct {
 	lines []string
 }
 
-func (h *heldOut) keeps(language, word string) bool {
+func (h *heldOut) keeps(word string) bool {
 	if !h.on {
 		return false
 	}
@@ -137,7 +137,7 @@ func (c *corpus) add(word string, weight float64) {
 	if word == "" {
 		return
 	}
-	if c.kept.keeps(c.language.name, word) {
+	if c.kept.keeps(word) {
 		c.kept.lines = append(c.kept.lines, c.language.name+"\t"+word)
 		return
 	}

@@ -31,6 +31,8 @@ const (
 // translations are the catalogues that languages are learnt from, by the end of their
 // paths. Left out are those that list countries, places and languages, and those of file
 // managers: names like these are for tests.
+//
+//nolint:gochecknoglobals // constant
 var translations = []string{
 	"libreoffice", // all of its catalogues but svt.mo, a list of languages
 	"gimp20.mo", "gimp20-std-plug-ins.mo", "gimp20-python.mo", "gimp20-libgimp.mo", "gimp20-script-fu.mo",
@@ -46,6 +48,9 @@ func words(files ...string) (lists []list) {
 	return lists
 }
 
+// languages lists the models to make.
+//
+//nolint:gochecknoglobals // constant
 var languages = []language{
 	{name: "en", script: lm.Latin, locales: []string{"en_GB"}, lists: []list{{"usr/share/dict/american-english", plain}}},
 	{name: "de", script: lm.Latin, locales: []string{"de"}, letters: "äöüß", lists: words("de_DE.dic")},
