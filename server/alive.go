@@ -16,7 +16,9 @@ var errClientGone = errors.New("control connection closed")
 // A process that is killed closes its connections in any order, and packets overtake each
 // other. So the client is given until a moment after its data ended to turn out dead; most
 // of that passes while the store is asked other things. The kernel is asked, too: the end
-// of the connection may be there already while the reader has not seen it yet.
+// of the connection may be there already while the reader has not seen it yet. A transfer
+// that took long is worth a longer moment: most that are killed are, and it makes little
+// difference to the others.
 //
 // A client that has said QUIT may close its side, and wait for the replies. One that was
 // killed then looks the same, until it is sent something.
@@ -42,7 +44,11 @@ func (s *session) awaitEnd(ended time.Time) {
 	if s.grace == 0 {
 		s.grace = grace(s.raw)
 	}
-	timer := time.NewTimer(time.Until(ended.Add(s.grace)))
+	wait := s.grace
+	if t := s.current(); t != nil {
+		wait = max(wait, min(ended.Sub(t.began)/shareOfTransfer, maxGrace))
+	}
+	timer := time.NewTimer(time.Until(ended.Add(wait)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -55,6 +61,8 @@ func (s *session) awaitEnd(ended time.Time) {
 const (
 	minGrace = 2 * time.Millisecond
 	maxGrace = 50 * time.Millisecond
+
+	shareOfTransfer = 8 // of the time that the data took to come
 )
 
 // grace is how long to wait for the end of a control connection after that of its data.

@@ -18,6 +18,7 @@ type transfer struct {
 	done    chan struct{} // closed behind the final reply
 	command command
 	rest    int64 // where it begins
+	began   time.Time
 
 	mu   sync.Mutex
 	conn net.Conn // when there is one
@@ -54,7 +55,7 @@ func sends(verb string) bool {
 
 func (s *session) startTransfer(c command, rest int64, port dataPort) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
-	t := &transfer{ctx: ctx, cancel: cancel, done: make(chan struct{}), command: c, rest: rest}
+	t := &transfer{ctx: ctx, cancel: cancel, done: make(chan struct{}), command: c, rest: rest, began: time.Now()}
 	s.mu.Lock()
 	s.running = t
 	cut := s.isGone && !s.quit // see lost
