@@ -83,7 +83,7 @@ func rounds(text string, least, most int, what string) (int, error) {
 	case err != nil || n < uint64(least): //nolint:gosec // least is positive
 		return 0, damaged(what)
 	}
-	return int(n), nil //nolint:gosec // at most most
+	return int(n), nil
 }
 
 func damaged(what string) error { return fmt.Errorf("damaged %s hash", what) }
