@@ -6,10 +6,10 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 
 export PKGS FUZZTIME
 
-.PHONY: help build test test-gui bench lint fuzz tools clean
+.PHONY: help build test test-gui bench bench-encoding lint fuzz tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 build: ## build ./spdserver, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)' -o spdserver ./cmd/spdserver
@@ -26,6 +26,9 @@ test-gui: ## drive FileZilla on a virtual screen; screenshots of failures stay i
 bench: ## measure it next to the bare S3 client; SCENARIO=small-up, QUICK=1, PROFILE=1
 	@scripts/tools.sh system minio
 	@go run ./bench
+
+bench-encoding: ## measure how often the charset of file names is found
+	@go run ./encoding/internal/measure
 
 lint: ## look for mistakes and for breaches of the layers
 	@scripts/tools.sh golangci-lint
