@@ -24,6 +24,8 @@ system() {
 	has ncftpput || want+=(ncftp)
 	has curl || want+=(curl)
 	has openssl || want+=(openssl)
+	has rsyslogd || want+=(rsyslog)
+	compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || want+=(rsyslog-openssl)
 	has python3 || want+=(python3) # for ftplib, and examples in the documentation
 	has gcc || want+=(gcc libc6-dev) # for the race detector
 	apt_install "${want[@]}"
