@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -76,8 +77,8 @@ func TestEveryProblemOfTheSinksIsReported(t *testing.T) {
 	_, err := Load("", []string{
 		"SPD_DATABASE_DSN=sqlite:///x", "SPD_AUDIT_SINKS=ftp://h, sql?keep=x&size=1, file:///a?keep=-1",
 	})
-	var problems Problems
-	if !asProblems(err, &problems) || len(problems) != 4 {
+	problems, _ := errors.AsType[Problems](err)
+	if len(problems) != 4 {
 		t.Fatalf("%v", err)
 	}
 	for _, p := range problems {
@@ -91,10 +92,4 @@ func TestEveryProblemOfTheSinksIsReported(t *testing.T) {
 			t.Errorf("%s and %s: %v", file, sink, err)
 		}
 	}
-}
-
-func asProblems(err error, problems *Problems) bool {
-	found, ok := err.(Problems)
-	*problems = found
-	return ok
 }
