@@ -82,6 +82,7 @@ type Driver struct {
 	dirs    *seenDirs
 	windows *windows
 	files   *seenFiles
+	meant   *recent[string] // what names mean; see decode
 
 	transfers sync.WaitGroup
 
@@ -90,6 +91,7 @@ type Driver struct {
 	mu        sync.Mutex
 	allocated int64  // bytes that ALLO announced for the next upload; 0: none
 	renaming  *entry // what RNFR found
+	here      place  // where CWD has led
 }
 
 var (
@@ -120,6 +122,7 @@ func New(ctx context.Context, deps Deps, user *auth.User) *Driver {
 		dirs:    newRecent[seenDir](),
 		windows: newWindows(),
 		files:   newRecent[store.Object](),
+		meant:   newRecent[string](),
 	}
 }
 

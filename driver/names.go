@@ -68,12 +68,8 @@ func (d *Driver) resolve(wire string) (name, error) {
 		return name{path: "/", key: d.user.Prefix}, nil
 	}
 	components := strings.Split(wire[1:], "/")
-	for i, c := range components {
-		text := d.Names.Decode(c)
-		if err := checkComponent(text); err != nil {
-			return name{}, err
-		}
-		components[i] = text
+	if err := d.decode(components); err != nil {
+		return name{}, err
 	}
 	text := strings.Join(components, "/")
 	n := name{path: "/" + text, key: d.user.Prefix + text, slash: slash}

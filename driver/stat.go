@@ -34,10 +34,14 @@ func (d *Driver) Stat(wire string) (os.FileInfo, error) {
 func (d *Driver) Lookup(verb, wire string) (found Entry, err error) {
 	err = d.do(verb, wire, func(_ *Operation, n name) error {
 		e, err := d.lookupFor(verb, n)
-		if err == nil {
-			found = d.show(e, wantsTime(verb))
+		if err != nil {
+			return err
 		}
-		return err
+		found = d.show(e, wantsTime(verb))
+		if e.isDir && changesDirectory(verb) {
+			d.enter(wire, n)
+		}
+		return nil
 	})
 	return found, err
 }
@@ -67,8 +71,12 @@ func (d *Driver) lookupFor(verb string, n name) (entry, error) {
 
 // wantsDirectory tells whether a command's path is more likely a directory.
 func wantsDirectory(verb string) bool {
+	return changesDirectory(verb) || verb == "AVBL" || verb == "STAT"
+}
+
+func changesDirectory(verb string) bool {
 	switch verb {
-	case "CWD", "XCWD", "CDUP", "XCUP", "AVBL", "STAT":
+	case "CWD", "XCWD", "CDUP", "XCUP":
 		return true
 	}
 	return false

@@ -9,7 +9,7 @@ import (
 
 // doPwd shows the working directory. The client may use the path as it is.
 func (s *session) doPwd(command) string {
-	s.replyAsIs("257 " + quoted(s.Path()) + " is the current directory")
+	s.replyAsIs("257 " + quoted(s.files.Shown(s.Path())) + " is the current directory")
 	return ""
 }
 

@@ -20,7 +20,7 @@ func (s *session) doStat(c command) string {
 	if s.account == nil {
 		lines = append(lines, "Not logged in")
 	} else {
-		lines = append(lines, "Logged in as "+s.account.Name, "Working directory "+quoted(s.Path()))
+		lines = append(lines, "Logged in as "+s.account.Name, "Working directory "+quoted(s.files.Shown(s.Path())))
 	}
 	lines = append(lines,
 		"TYPE "+either(s.ascii, "A", "I")+", STRU F, MODE S",
