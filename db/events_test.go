@@ -12,6 +12,7 @@ import (
 
 	"github.com/spdscheme/spdserver/audit"
 	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/internal/spdtest"
 )
 
 // noon is when the events of the tests happened.
@@ -208,4 +209,26 @@ func TestEventsEndWithTheirContext(t *testing.T) {
 			t.Errorf("wrote %d, %v", n, err)
 		}
 	})
+}
+
+// While the database is away the audit trail keeps its events, and nothing is lost or
+// there twice when it is back.
+func TestEventsSurviveAnOutage(t *testing.T) {
+	server := spdtest.MariaDB(t)
+	d := openTest(t, server.DSN, true)
+	trail := audit.New(slog.New(slog.DiscardHandler), d.Events())
+	upload := func(n int) {
+		for range n {
+			trail.Log(t.Context(), audit.Event{Time: noon(), User: "alice", Action: audit.Upload, Bytes: 10})
+		}
+	}
+	upload(500)
+	server.Kill()
+	upload(500)
+	server.Start()
+	upload(500)
+	check(t, trail.Close(t.Context()))
+	if got := d.rows("SELECT bytes, files, (SELECT COUNT(*) FROM events) FROM v_traffic"); got != "15000 1500 1500" {
+		t.Errorf("bytes, files, events: %s", got)
+	}
 }
