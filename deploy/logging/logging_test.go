@@ -211,6 +211,9 @@ func TestCollector(t *testing.T) {
 		}
 	}
 	c.await(all...)
+	if text := c.read("*.jsonl"); !strings.Contains(text, "中文") {
+		t.Errorf("not in UTF-8:\n%s", text)
+	}
 	for _, host := range []string{"host-udp", "host-octets", "host-lf", "host-tls"} {
 		spdtest.Await(t, host+" has a file of its own", func() error {
 			text := c.read(host + "/*.log")
