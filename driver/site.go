@@ -2,6 +2,7 @@ package driver
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -37,15 +38,25 @@ func (d *Driver) site(verb, args string) (string, error) {
 	return "", errNoCommand
 }
 
-// siteCharset shows or sets the charset of the session's file names.
+// siteCharset shows or sets the charset of the session's file names; "auto" leaves it to
+// the names again.
 func (d *Driver) siteCharset(charset string) (string, error) {
-	if charset != "" {
+	switch {
+	case strings.EqualFold(charset, "auto"):
+		d.Names.Auto()
+	case charset != "":
 		if err := d.Names.Fix(charset); err != nil {
-			return "", syntax("unknown charset; known are %s", strings.Join(encoding.Names(), " "))
+			return "", syntax("unknown charset; known are auto %s", strings.Join(encoding.Names(), " "))
 		}
 	}
-	name, _ := d.Names.Charset()
-	return "File names are in " + name, nil
+	switch name, confidence := d.Names.Charset(); confidence {
+	case 1:
+		return "File names are in " + name, nil
+	case 0:
+		return "File names are taken for " + name + " until one tells more", nil
+	default:
+		return fmt.Sprintf("File names seem to be in %s (%.1f %% sure)", name, 100*confidence), nil
+	}
 }
 
 // siteUtime reads both forms that clients send: "YYYYMMDDhhmm[ss] path", and

@@ -44,7 +44,8 @@ func TestSiteCharset(t *testing.T) {
 		code  int
 		text  string
 	}{
-		{"CHARSET", 200, "UTF-8"}, {"CHARSET gb18030", 200, "GB18030"}, {"CHARSET KLINGON", 501, "GB18030"}, {"CHARSET", 200, "GB18030"},
+		{"CHARSET", 200, "taken for UTF-8"}, {"CHARSET AUTO", 200, "taken for UTF-8"}, {"CHARSET KLINGON", 501, "GB18030"},
+		{"CHARSET gb18030", 200, "are in GB18030"}, {"CHARSET", 200, "are in GB18030"},
 	} {
 		if answer := s.driver.Site(c.param); answer.Code != c.code || !strings.Contains(answer.Message, c.text) {
 			t.Errorf("SITE %s: %+v, want %d %s", c.param, answer, c.code, c.text)
@@ -53,6 +54,19 @@ func TestSiteCharset(t *testing.T) {
 	s.put("\xd6\xd0", "x")
 	s.unchanged(map[string]string{"alice/中": "x"})
 	s.isDir("/", "\xd6\xd0")
+}
+
+func TestSiteCharsetAuto(t *testing.T) {
+	s := newSession(t)
+	s.driver.Site("CHARSET windows-1252")
+	if answer := s.driver.Site("CHARSET auto"); answer.Code != 200 {
+		t.Error(answer)
+	}
+	s.put(cyrillic, "x")
+	s.unchanged(map[string]string{"alice/Новая папка": "x"})
+	if answer := s.driver.Site("CHARSET"); !strings.Contains(answer.Message, "seem to be in windows-1251 (99") {
+		t.Error(answer)
+	}
 }
 
 func TestSiteUtime(t *testing.T) {

@@ -34,7 +34,7 @@ const rangeUsage = "<file> [<start> [<end>]]"
 
 // siteUsages are the commands behind SITE.
 func siteUsages() []usage {
-	return []usage{{"CHARSET", "[<name>]"}, {"HELP", ""}, {"UTIME", "<YYYYMMDDhhmmss> <path>"}}
+	return []usage{{"CHARSET", "[<name>|auto]"}, {"HELP", ""}, {"UTIME", "<YYYYMMDDhhmmss> <path>"}}
 }
 
 // doHelp lists the commands, or explains one (RFC 959, 4.1.3).
