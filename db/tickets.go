@@ -17,7 +17,8 @@ const ticketKeyDays = 7
 // first. The first node to ask on a day (UTC) makes that day's key.
 func (d *DB) TicketKeys(ctx context.Context, now time.Time) ([][32]byte, error) {
 	today := now.UTC().Format(time.DateOnly)
-	keys, newest, err := d.ticketKeys(ctx)
+	oldest := now.UTC().AddDate(0, 0, -ticketKeyDays).Format(time.DateOnly)
+	keys, newest, err := d.ticketKeys(ctx, oldest)
 	if err != nil || newest >= today {
 		return keys, err
 	}
@@ -27,17 +28,17 @@ func (d *DB) TicketKeys(ctx context.Context, now time.Time) ([][32]byte, error) 
 	if err != nil && !d.dialect.exists(err) { // another node was faster
 		return nil, fmt.Errorf("make a ticket key: %w", err)
 	}
-	oldest := now.UTC().AddDate(0, 0, -ticketKeyDays).Format(time.DateOnly)
 	if _, err := d.exec(ctx, "DELETE FROM ticket_keys WHERE day < ?", oldest); err != nil {
 		return nil, fmt.Errorf("drop old ticket keys: %w", err)
 	}
-	keys, _, err = d.ticketKeys(ctx)
+	keys, _, err = d.ticketKeys(ctx, oldest)
 	return keys, err
 }
 
 var errTicketKey = errors.New("a secret in ticket_keys is not 32 bytes in hex")
 
-func (d *DB) ticketKeys(ctx context.Context) (keys [][32]byte, newest string, err error) {
+// ticketKeys reads the keys of the days from oldest on.
+func (d *DB) ticketKeys(ctx context.Context, oldest string) (keys [][32]byte, newest string, err error) {
 	err = d.query(ctx, func(scan func(...any) error) error {
 		var day, secret string
 		if err := scan(&day, &secret); err != nil {
@@ -49,7 +50,7 @@ func (d *DB) ticketKeys(ctx context.Context) (keys [][32]byte, newest string, er
 		}
 		keys, newest = append(keys, [32]byte(key)), max(newest, day)
 		return nil
-	}, "SELECT day, secret FROM ticket_keys ORDER BY day DESC")
+	}, "SELECT day, secret FROM ticket_keys WHERE day >= ? ORDER BY day DESC", oldest)
 	if err != nil {
 		return nil, "", fmt.Errorf("read ticket keys: %w", err)
 	}
