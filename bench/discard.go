@@ -12,7 +12,7 @@ import (
 )
 
 // wakeAt is how many bytes wait for a client before it is woken, unless it is the end.
-const wakeAt = 64 << 10
+const wakeAt = 256 << 10
 
 // discard reads a data connection to its end and returns how many bytes there were. Over
 // plain TCP the kernel drops them uncopied: clients share this machine with what is measured.
