@@ -108,6 +108,9 @@ func (d *Detector) Auto() {
 // well be something else.
 func (d *Detector) NotUTF8() {
 	d.Auto()
+	if d.Fix(d.hints.Account) == nil {
+		return // it holds, whatever the client says
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.begin()

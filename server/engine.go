@@ -118,7 +118,7 @@ func (e *engineDriver) AuthUser(cc ftpserver.ClientContext, _, _ string) (ftpser
 		return nil, err
 	}
 	s.files = files
-	s.fixCharset()
+	s.tellCharset()
 	return files, nil
 }
 

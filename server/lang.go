@@ -11,9 +11,22 @@ func (s *session) doLang(c command) string {
 	case !isLanguage(c.arg):
 		s.reply("501 LANG needs a language tag, such as EN")
 	default:
+		s.noteLanguage(c.arg)
 		s.reply("504 Only LANG EN is supported")
 	}
 	return ""
+}
+
+// noteLanguage keeps what a client would rather have read: its file names are probably in a
+// charset of that language. English, which is all that FEAT offers, says nothing of them.
+func (s *session) noteLanguage(tag string) {
+	if strings.EqualFold(tag, s.language) {
+		return
+	}
+	s.language = tag
+	if s.files != nil {
+		s.files.Names.Language(tag)
+	}
 }
 
 // isLanguage tells whether a text has the form of a language tag (RFC 1766, 2).

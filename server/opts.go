@@ -24,23 +24,43 @@ func (s *session) doOpts(c command) string {
 func (s *session) optsUTF8(value string) {
 	switch value {
 	case "", "ON", "NLST":
-		s.utf8 = true
-		s.fixCharset()
+		s.utf8 = utf8On
+		s.tellUTF8()
 		s.reply("200 File names are in UTF-8")
 	case "OFF":
-		s.utf8 = false
+		s.utf8 = utf8Off
+		s.tellUTF8()
 		s.reply("200 File names are in whatever charset they come in")
 	default:
 		s.reply("501 Use OPTS UTF8 ON or OPTS UTF8 OFF")
 	}
 }
 
-// fixCharset tells the driver what OPTS UTF8 ON has said, which may come before the login.
-func (s *session) fixCharset() {
-	if !s.utf8 || s.files == nil {
-		return
+// utf8Option is what OPTS UTF8 has said.
+type utf8Option int
+
+const (
+	utf8Unsaid utf8Option = iota
+	utf8On
+	utf8Off
+)
+
+// tellCharset tells the driver what the client has said of its charset before the login.
+func (s *session) tellCharset() {
+	if s.language != "" {
+		s.files.Names.Language(s.language)
 	}
-	if err := s.files.Names.Fix("UTF-8"); err != nil {
-		s.log.Warn("charset not fixed", "err", err)
+	s.tellUTF8()
+}
+
+func (s *session) tellUTF8() {
+	switch {
+	case s.files == nil || s.utf8 == utf8Unsaid:
+	case s.utf8 == utf8Off:
+		s.files.Names.NotUTF8()
+	default:
+		if err := s.files.Names.Fix("UTF-8"); err != nil {
+			s.log.Warn("charset not fixed", "err", err)
+		}
 	}
 }

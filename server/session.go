@@ -83,10 +83,11 @@ var _ net.Conn = (*session)(nil)
 
 // settings are what a client has said, until REIN.
 type settings struct {
-	private    bool   // PROT P
-	pbsz       bool   // PBSZ was said
-	ascii      bool   // TYPE A, and it converts line ends
-	utf8       bool   // OPTS UTF8 ON
+	private    bool // PROT P
+	pbsz       bool // PBSZ was said
+	ascii      bool // TYPE A, and it converts line ends
+	utf8       utf8Option
+	language   string // of LANG; "": none, or English
 	hidden     facts  // that OPTS MLST has not selected
 	hash       int    // OPTS HASH: which of hashNames
 	epsvAll    bool   // EPSV ALL
