@@ -35,6 +35,9 @@ func (d *Driver) decode(components []string) error {
 // mean finds what a component means in a directory. A name that does not exist, whatever
 // it means, is what it means most likely. found is false if it is known not to exist.
 func (d *Driver) mean(above name, wire string, exists bool) (text string, found bool, err error) {
+	if shown, ok := d.unescaped(wire); ok && exists && d.exists(above, shown) == nil {
+		return shown, true, nil
+	}
 	readings := d.Names.Readings(wire)
 	text = readings[0].Text
 	if text == wire || readings[0].Confidence == 1 { // the same in all charsets, or the charset is set
@@ -65,6 +68,22 @@ func (d *Driver) mean(above name, wire string, exists bool) (text string, found 
 		}
 	}
 	return text, false, nil
+}
+
+// unescaped is what a name means if it is one that the session has been shown in its
+// charset, with escapes for what that lacks. Such a mixture must not be judged: it is in
+// no language.
+func (d *Driver) unescaped(wire string) (text string, ok bool) {
+	if !strings.Contains(wire, "=u") && !strings.Contains(wire, "=U") {
+		return "", false
+	}
+	charset, confidence := d.Names.Charset()
+	codec, err := encoding.Lookup(charset)
+	if err != nil || confidence == 1 { // decoded so anyway
+		return "", false
+	}
+	text = codec.Decode(wire)
+	return text, text != wire
 }
 
 func textsOf(readings []encoding.Reading) []string {

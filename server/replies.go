@@ -28,7 +28,8 @@ func (s *session) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// send writes to the client. The caller holds writing.
+// send writes to the client. A byte 0xFF in a name is doubled, as it begins Telnet commands
+// (RFC 854; RFC 959, 4.1.3). The caller holds writing.
 func (s *session) send(p []byte) error {
 	if len(p) == 0 {
 		return nil
@@ -38,7 +39,7 @@ func (s *session) send(p []byte) error {
 	if err := conn.SetWriteDeadline(time.Now().Add(replyTimeout)); err != nil {
 		return err
 	}
-	_, err := conn.Write(p)
+	_, err := conn.Write(bytes.ReplaceAll(p, []byte{telnetIAC}, []byte{telnetIAC, telnetIAC}))
 	if err != nil {
 		s.cut() // half a reply cannot be mended
 	}
