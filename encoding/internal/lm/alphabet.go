@@ -11,6 +11,7 @@ type Alphabet struct {
 	script   Script
 	letters  []rune // lower case; symbol n is letters[n-1]
 	trigrams string // costs in steps, two in a byte
+	lexicon  lexicon
 
 	index [tableEnd]uint8 // symbol of a character; 0: none
 	size  int             // number of symbols; 0 is what separates words
@@ -46,6 +47,7 @@ func (a *Alphabet) write(out *writer) {
 	out.field(string(rune(a.script)))
 	out.field(string(a.letters))
 	out.field(a.trigrams)
+	a.lexicon.write(out)
 }
 
 func readAlphabet(in *reader) *Alphabet {
@@ -55,6 +57,7 @@ func readAlphabet(in *reader) *Alphabet {
 	}
 	a.letters = []rune(in.field())
 	a.trigrams = in.field()
+	a.lexicon = readLexicon(in)
 	a.size = len(a.letters) + 1
 	if len(a.trigrams) < (a.size*a.size*a.size+1)/2 {
 		in.err, in.rest = errShort, ""
@@ -81,8 +84,8 @@ func (a *Alphabet) cost(x, y, z uint8) Cost {
 	return Cost(a.trigrams[i/2]>>(4*(i%2))&15) * step
 }
 
-// word is the cost of a word of letters that all are in the alphabet.
-func (a *Alphabet) word(letters []rune) (c Cost) {
+// known is the cost of a word of letters that all are in the alphabet.
+func (a *Alphabet) known(letters []rune) (c Cost) {
 	var x, y uint8
 	for _, r := range letters {
 		z := a.index[r]
@@ -104,46 +107,61 @@ const (
 	borrowed    Cost = 2 * nat // a word of ASCII that is of another language
 )
 
+// word is a word that is being judged, as far as it has been read.
+type word struct {
+	x, y  uint8  // the last two symbols
+	cost  Cost   // so far
+	other Cost   // as a word of ASCII; 0 if it is none
+	key   uint64 // for the lexicon; 0 if it has a letter that is not in the alphabet
+}
+
 // judge returns the cost of the letters of n. It stops when that is above limit.
 func (a *Alphabet) judge(n *Name, limit Cost) (total Cost) {
 	if a.script != Latin {
 		total = n.ascii
 	}
-	var x, y uint8       // the last two symbols
-	var word, other Cost // of the word so far; of it as a word of ASCII, 0 if it is none
+	var w word
 	for i, r := range n.Runes {
 		g := &n.glyphs[i]
 		if g.script != a.script {
-			total += a.end(x, y, word, other) + foreign(n, i)
-			x, y, word, other = 0, 0, 0, 0
+			total += a.end(&w) + foreign(n, i)
+			w = word{}
 			if total > limit {
 				return total
 			}
 			continue
 		}
 		switch {
-		case x == 0 && y == 0 && word == 0:
-			other = n.words[i]
+		case w.cost == 0 && w.x == 0 && w.y == 0:
+			w.other, w.key = n.words[i], noLetters
 		case r >= 0x80:
-			other = 0
+			w.other = 0
 		}
 		z, extra := a.symbol(r)
-		word += a.cost(x, y, z) + extra
-		x, y = y, z
+		w.cost += a.cost(w.x, w.y, z) + extra
+		w.x, w.y = w.y, z
+		w.key = nextKey(w.key, z)
+		if extra > 0 {
+			w.key = 0
+		}
 	}
-	return total + a.end(x, y, word, other)
+	return total + a.end(&w)
 }
 
 // end returns the cost of a word, its end included.
-func (a *Alphabet) end(x, y uint8, word, other Cost) Cost {
-	if word == 0 {
+func (a *Alphabet) end(w *word) Cost {
+	if w.cost == 0 {
 		return 0
 	}
-	word += a.cost(x, y, 0)
-	if other > 0 {
-		return min(word, other+borrowed)
+	cost := w.cost + a.cost(w.x, w.y, 0)
+	switch {
+	case w.other > 0:
+		return min(cost, w.other+borrowed)
+	case cost > a.lexicon.cost && w.key != 0 && a.lexicon.has(w.key):
+		return a.lexicon.cost
+	default:
+		return cost
 	}
-	return word
 }
 
 // symbol returns the symbol that stands for r, and what that costs.

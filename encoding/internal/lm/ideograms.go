@@ -92,14 +92,19 @@ const slotsPerBucket = 4
 
 // place returns the two buckets where a pair may be, and its mark, which is never 0.
 func place(a, b rune, buckets int) (one, two int, mark uint16) {
-	h := (uint64(a)<<21 | uint64(b)) * 0x9E3779B97F4A7C15
+	one, two, marks := scatter(uint64(a)<<21|uint64(b), buckets)
+	return one, two, uint16(marks>>52)%0xFFF + 1
+}
+
+// scatter returns two buckets for a key, and bits that tell it from others there.
+func scatter(key uint64, buckets int) (one, two int, marks uint64) {
+	h := key * 0x9E3779B97F4A7C15
 	h ^= h >> 29
 	h *= 0xBF58476D1CE4E5B9
 	h ^= h >> 32
-	marks := h * 0x94D049BB133111EB
 	one = int((h >> 32) * uint64(buckets) >> 32)
 	two = int((h & 0xFFFFFFFF) * uint64(buckets) >> 32)
-	return one, two, uint16(marks>>52)%0xFFF + 1
+	return one, two, h * 0x94D049BB133111EB
 }
 
 func (m *Ideograms) write(out *writer) {

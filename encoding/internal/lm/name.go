@@ -115,7 +115,7 @@ func (n *Name) judgeASCII(english *Alphabet) {
 		for end < len(n.Runes) && asciiLetter(n.Runes[end]) {
 			end++
 		}
-		n.words[i] = min(english.word(n.Runes[i:end]), asciiWord*Cost(end-i)+asciiWord)
+		n.words[i] = min(english.known(n.Runes[i:end]), asciiWord*Cost(end-i)+asciiWord)
 		n.ascii += n.words[i]
 		i = end
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/spdscheme/spdserver/encoding/internal/lm"
 )
@@ -11,6 +13,9 @@ import (
 const (
 	rareLetter  = 1e-4 // share of all letters that a letter of the alphabet has at least
 	mostLetters = 68
+	wordRoom    = 1600 // words of a language that are known as a whole, at most
+	longestWord = 8    // letters; longer words can be recognised by their parts
+	wholeWord   = 0.7  // nats for being one of them
 )
 
 // makeAlphabet counts which letters follow which. A letter that is seldom seen after two
@@ -45,7 +50,42 @@ func makeAlphabet(l language, c *corpus) (*lm.Alphabet, string) {
 	}
 	p := smooth(three, size)
 	cost := func(a, b, s int) float64 { return -math.Log(p[(a*size+b)*size+s]) }
-	return lm.NewAlphabet(l.name, l.script, letters, cost), fmt.Sprintf("%s: %d words, letters %s", l.name, len(c.weight), string(letters))
+	m := lm.NewAlphabet(l.name, l.script, letters, cost)
+	telling, price := c.telling(symbols, cost)
+	m.Teach(telling, price, wordRoom)
+	return m, fmt.Sprintf("%s: %d words of which %d may be taught at %.1f, letters %s", l.name, len(c.weight), len(telling), price, string(letters))
+}
+
+// telling returns the words that the model gains most by knowing as a whole, the best first,
+// and what they cost, in nats. Words of ASCII tell little of a charset.
+func (c *corpus) telling(symbols map[rune]int, cost func(a, b, c int) float64) (words []string, price float64) {
+	total := 0.0
+	for _, word := range sortedKeys(c.weight) {
+		total += c.weight[word]
+	}
+	loss := make(map[string]float64)
+	for _, word := range sortedKeys(c.weight) {
+		a, b, sum, ascii, known := 0, 0, 0.0, true, true
+		for _, r := range word + "\x00" {
+			sum += cost(a, b, symbols[r])
+			a, b = b, symbols[r]
+			ascii, known = ascii && r < 0x80, known && (r == 0 || b > 0)
+		}
+		if !ascii && known && c.weight[word] > 5 && utf8.RuneCountInString(word) <= longestWord {
+			loss[word] = (sum - math.Log(total/c.weight[word])) / float64(utf8.RuneCountInString(word))
+			words = append(words, word)
+		}
+	}
+	slices.SortStableFunc(words, func(x, y string) int { return cmp.Compare(loss[y], loss[x]) })
+	words = words[:min(len(words), wordRoom)]
+	if len(words) == 0 {
+		return nil, 0
+	}
+	sum := 0.0
+	for _, word := range words {
+		sum += c.weight[word]
+	}
+	return words, math.Log(total*float64(len(words))/sum) + wholeWord
 }
 
 // letters returns the alphabet: a to z for Latin, and what is not rare.

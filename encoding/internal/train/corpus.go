@@ -192,8 +192,11 @@ func (f format) parse(number int, line string) (word string, weight float64) {
 		word, n, _ := strings.Cut(line, "\t")
 		return word, byFrequency(n)
 	case mecab:
-		word, _, _ = strings.Cut(line, ",")
-		return word, 1
+		fields := strings.SplitN(line, ",", 5)
+		if len(fields) < 5 {
+			return "", 0
+		}
+		return fields[0], byCost(fields[3])
 	default:
 		return strings.TrimSuffix(line, "'s"), 1
 	}
@@ -205,6 +208,16 @@ func byFrequency(n string) float64 {
 		return 1
 	}
 	return 1 + math.Log(f)
+}
+
+// byCost is byFrequency for what mecab makes of it: it costs 700 more to be e times rarer.
+func byCost(cost string) float64 {
+	const rare, mecabNat = 7000, 700
+	c, err := strconv.Atoi(cost)
+	if err != nil {
+		return 1
+	}
+	return 1 + min(max(0, rare-float64(c))/mecabNat, 10)
 }
 
 // decodeHunspell brings a dictionary into UTF-8.

@@ -82,16 +82,16 @@ var languages = []language{
 	{name: "ar", script: lm.Arabic, locales: []string{"ar"}, lists: words("ar.dic")},
 	{name: "fa", script: lm.Arabic, locales: []string{"fa"}, lists: words("fa_IR.dic")},
 	{name: "th", script: lm.Thai, locales: []string{"th"}, lists: words("th_TH.dic")},
-	{name: "zh-CN", script: lm.EastAsian, locales: []string{"zh_CN"}, room: 155_000, lists: []list{
+	{name: "zh-CN", script: lm.EastAsian, locales: []string{"zh_CN"}, room: 143_000, lists: []list{
 		{"usr/lib/python3/dist-packages/jieba/dict.txt", jieba},
 	}},
-	{name: "zh-TW", script: lm.EastAsian, locales: []string{"zh_TW"}, room: 145_000, lists: []list{
+	{name: "zh-TW", script: lm.EastAsian, locales: []string{"zh_TW"}, room: 130_000, lists: []list{
 		{"usr/share/rime-data/essay.txt", frequency},
 	}},
-	{name: "ja", script: lm.EastAsian, locales: []string{"ja"}, room: 150_000, lists: ipadic(
+	{name: "ja", script: lm.EastAsian, locales: []string{"ja"}, room: 140_000, lists: ipadic(
 		"Noun", "Noun.verbal", "Noun.adjv", "Noun.adverbal", "Noun.proper", "Noun.org", "Noun.name", "Noun.others", "Verb", "Adj", "Adverb", "Suffix", "Prefix",
 	)},
-	{name: "ko", script: lm.EastAsian, locales: []string{"ko"}, room: 60_000, lists: words("ko.dic")},
+	{name: "ko", script: lm.EastAsian, locales: []string{"ko"}, room: 52_000, lists: words("ko.dic")},
 }
 
 // ipadic lists files of mecab-ipadic; places are left out.
