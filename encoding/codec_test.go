@@ -147,6 +147,39 @@ func TestEveryCharacter(t *testing.T) {
 	}
 }
 
+// Every code of more than two bytes, many in a path: escapes do not reach past a slash.
+func TestEveryLongCode(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		charset string
+		lead    string    // before the bytes that are enumerated
+		bytes   [4][2]int // from, to
+	}{
+		{"EUC-JP", "\x8f", [4][2]int{{0, 0}, {0, 0}, {0x80, 0xFF}, {0x80, 0xFF}}},
+		{"GB18030", "", [4][2]int{{0x81, 0xFE}, {0x30, 0x39}, {0x81, 0xFE}, {0x30, 0x39}}},
+	} {
+		c, err := Lookup(test.charset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for a := test.bytes[0][0]; a <= test.bytes[0][1]; a++ {
+			for b := test.bytes[1][0]; b <= test.bytes[1][1]; b++ {
+				var path []byte
+				for x := test.bytes[2][0]; x <= test.bytes[2][1]; x++ {
+					for y := test.bytes[3][0]; y <= test.bytes[3][1]; y++ {
+						path = append(path, test.lead...)
+						if a > 0 {
+							path = append(path, byte(a), byte(b))
+						}
+						path = append(path, byte(x), byte(y), '/')
+					}
+				}
+				inverse(t, c, string(path))
+			}
+		}
+	}
+}
+
 // Strings of pieces that are likely to be mistaken for each other.
 func TestMixtures(t *testing.T) {
 	t.Parallel()

@@ -163,8 +163,8 @@ func TestLanguageAndOPTS(t *testing.T) {
 	if err := d.Fix("UTF-8"); err != nil {
 		t.Fatal(err)
 	}
-	d.NotUTF8()
-	expect(t, d, russianName, russianText, "windows-1251")
+	d.NotUTF8() // back to the account's, which holds
+	expect(t, d, gbkName, "中文名称.txt", "GBK")
 }
 
 // The caller knows which names exist.

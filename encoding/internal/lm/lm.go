@@ -135,10 +135,18 @@ func (l *Languages) Judge(n *Name, limit Cost) (best Cost, language string) {
 		}
 	}
 	if language == "" {
-		best = min(best, l.set.ascii.judge(n, best))
+		c := l.set.ascii.judge(n, best)
+		if n.scripts&^Latin != 0 {
+			c += stray
+		}
+		best = min(best, c)
 	}
 	return best + n.shared, language
 }
+
+// stray is the cost of a name in a script of none of the languages: the charsets of East
+// Asia have Greek and Cyrillic letters that hardly anybody uses.
+const stray = 4 * Nat
 
 // reader splits a file into its fields: three bytes of length, then the field.
 type reader struct {

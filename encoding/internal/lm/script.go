@@ -42,8 +42,9 @@ type letters struct {
 	accents [tableEnd]Cost // what its accents cost in a language that lacks them
 }
 
-// commonAccents are seen in foreign words and names everywhere: café, Müller.
-const commonAccents = "áàâäçéèêëíîïñóôöúûüÁÀÂÄÇÉÈÊËÍÎÏÑÓÔÖÚÛÜάέήίόύώ"
+// commonAccents are seen in foreign words and names everywhere: café, Müller. Macrons are
+// how names of places are written that are not of the Latin script: Kandahār.
+const commonAccents = "áàäçéèêëíïñóôöúüÁÀÄÇÉÈÊËÍÏÑÓÔÖÚÜāēīōūĀĒĪŌŪάέήίόύώ"
 
 func newLetters() *letters {
 	l := &letters{}
