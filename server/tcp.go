@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"syscall"
 	"time"
@@ -24,6 +25,9 @@ func stateOf(conn any) tcpState {
 	err := withFD(conn, func(fd int) {
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} //nolint:gosec // fds are small
 		_, err := unix.Poll(poll, 0)
+		for errors.Is(err, unix.EINTR) { // Go interrupts its threads by signals
+			_, err = unix.Poll(poll, 0)
+		}
 		switch events := poll[0].Revents; {
 		case err != nil || events&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0:
 			state = broken
