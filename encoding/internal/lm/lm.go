@@ -1,9 +1,9 @@
 // Package lm tells how likely a file name is in a language.
 //
 // There is one small model for each language, made by ../train: for alphabets, how often a
-// letter follows two others; for Chinese, Japanese and Korean, how often a character
-// follows another. What languages have in common (digits, punctuation, capitals, words of
-// ASCII) is judged by rules in this package. All costs are on one scale, so that readings
+// letter follows two others, and some whole words; for Chinese, Japanese and Korean, how
+// often a character follows another. What languages have in common (digits, punctuation,
+// capitals, words of ASCII) is judged by rules in this package. All costs are on one scale, so that readings
 // of the same bytes in different charsets, and so in different languages, can be compared.
 package lm
 
