@@ -10,8 +10,6 @@ import (
 
 // floors lists what share of the names in testdata/names is read right at least, in
 // percent: a little less than what was measured when this was written.
-//
-//nolint:gochecknoglobals // constant
 var floors = map[string]float64{
 	"gbk, no hint":                        99.5,
 	"shift_jis, no hint":                  99.8,

@@ -4,7 +4,7 @@ import "testing"
 
 func TestLexicon(t *testing.T) {
 	a := NewAlphabet("de", Latin, []rune("abäöü"), func(_, _, _ int) float64 { return 5 })
-	a.Teach([]string{"äb", "büö", "ab\u00e9"}, 3, 8)
+	a.Teach([]string{"äb", "büö", "éöä"}, 3, 8)
 	english := NewAlphabet("en", Latin, []rune("ab"), func(_, _, _ int) float64 { return 9 })
 	s, err := Load(Save([]*Alphabet{english, a}, nil))
 	if err != nil {
@@ -19,9 +19,10 @@ func TestLexicon(t *testing.T) {
 	if upper, _ := judge(t, s, "Äb"); upper > whole+Nat {
 		t.Errorf("with a capital it costs %d, without %d", upper, whole)
 	}
-	// What is behind a letter that is not in the alphabet does not count.
-	strange, _ := judge(t, s, "ŋbüö")
-	if known, _ := judge(t, s, "büö"); strange <= known+strangeCost {
-		t.Errorf("behind a strange letter: %d, by itself %d", strange, known)
+	// A word with a letter that is not in the alphabet is not in the lexicon, nor is its end.
+	for _, name := range []string{"éöä", "ŋöä"} {
+		if c, _ := judge(t, s, name); c <= whole+4*Nat {
+			t.Errorf("%q costs %d", name, c)
+		}
 	}
 }

@@ -57,7 +57,8 @@ func makeAlphabet(l language, c *corpus) (*lm.Alphabet, string) {
 }
 
 // telling returns the words that the model gains most by knowing as a whole, the best first,
-// and what they cost, in nats. Words of ASCII tell little of a charset.
+// and what they cost, in nats. Words of ASCII tell little of a charset, and those of
+// dictionaries alone are often rare.
 func (c *corpus) telling(symbols map[rune]int, cost func(a, b, c int) float64) (words []string, price float64) {
 	total := 0.0
 	for _, word := range sortedKeys(c.weight) {
@@ -71,7 +72,7 @@ func (c *corpus) telling(symbols map[rune]int, cost func(a, b, c int) float64) (
 			a, b = b, symbols[r]
 			ascii, known = ascii && r < 0x80, known && (r == 0 || b > 0)
 		}
-		if !ascii && known && c.weight[word] > 5 && utf8.RuneCountInString(word) <= longestWord {
+		if !ascii && known && c.weight[word] > textWord && utf8.RuneCountInString(word) <= longestWord {
 			loss[word] = (sum - math.Log(total/c.weight[word])) / float64(utf8.RuneCountInString(word))
 			words = append(words, word)
 		}

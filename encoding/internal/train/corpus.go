@@ -23,6 +23,9 @@ import (
 	"github.com/spdscheme/spdserver/encoding/internal/lm"
 )
 
+// textWord is the weight of a word that is in the translations once; in a dictionary, 1.
+const textWord = 5
+
 // corpus is the words of a language, or of East Asian ones its runs of characters, and how
 // much each counts.
 type corpus struct {
@@ -74,7 +77,6 @@ func read(root string, l language, kept *heldOut) (*corpus, error) {
 // readTranslations counts the words of all catalogues. The logarithm keeps the words of
 // programmers from drowning the others.
 func (c *corpus) readTranslations(root string) error {
-	const perWord = 5
 	counts := make(map[string]int)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !c.wanted(path) {
@@ -89,7 +91,7 @@ func (c *corpus) readTranslations(root string) error {
 		return err
 	})
 	for word, n := range counts {
-		c.add(word, perWord*(1+math.Log(float64(n))))
+		c.add(word, textWord*(1+math.Log(float64(n))))
 	}
 	return err
 }
