@@ -42,6 +42,7 @@ type User struct {
 	Prefix       string // "" or ends in "/": every key of the account begins with it
 	Permissions  Permissions
 	Charset      string // "" means detect
+	CharsetSeen  string // what an earlier session turned out to speak; "": not known
 	QuotaBytes   int64  // bytes stored at most
 	QuotaFiles   int64  // files stored at most
 	MaxSessions  int    // sessions at a time

@@ -46,6 +46,7 @@ func userColumns() []userColumn {
 			write: func(a *auth.Account) any { return auth.FormatCIDRs(a.AllowedCIDRs) },
 		},
 		parsedColumn("charset", parseCharset, strings.Clone, func(a *auth.Account) *string { return &a.Charset }),
+		textColumn("charset_seen", func(a *auth.Account) *string { return &a.CharsetSeen }),
 		timeColumn("expires_at", func(a *auth.Account) *time.Time { return &a.ExpiresAt }),
 		timeColumn("created_at", func(a *auth.Account) *time.Time { return &a.CreatedAt }),
 		timeColumn("updated_at", func(a *auth.Account) *time.Time { return &a.UpdatedAt }),

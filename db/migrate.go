@@ -84,16 +84,20 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 }
 
 func newProvider(dialect goose.Dialect, handle *sql.DB) (*goose.Provider, error) {
-	return goose.NewProvider(dialect, handle, migrations.FS, goose.WithDisableGlobalRegistry(true))
+	return goose.NewProvider(dialect, handle, migrations.FS,
+		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(goSteps()...))
 }
 
-// newestStep is the number of the last file in migrations.
+// newestStep is the number of the last file in migrations, or of the last of goSteps.
 func newestStep() (newest int64, err error) {
 	files, err := migrations.FS.ReadDir(".")
 	for _, file := range files {
 		n, numberErr := goose.NumericComponent(file.Name())
 		err = errors.Join(err, numberErr)
 		newest = max(newest, n)
+	}
+	for _, step := range goSteps() {
+		newest = max(newest, step.Version)
 	}
 	return newest, err
 }

@@ -55,6 +55,15 @@ func (d *DB) LoggedIn(ctx context.Context, name string, at time.Time) error {
 	return nil
 }
 
+// SetCharsetSeen notes which charset an account's session turned out to speak.
+func (d *DB) SetCharsetSeen(ctx context.Context, name, charset string) error {
+	_, err := d.exec(ctx, "UPDATE users SET charset_seen = ? WHERE username = ?", charset, name)
+	if err != nil {
+		return fmt.Errorf("note charset: %w", err)
+	}
+	return nil
+}
+
 func selectUsers() string {
 	var names []string
 	for _, c := range userColumns() {

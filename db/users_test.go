@@ -327,6 +327,7 @@ func TestErrorsSayWhatWasDone(t *testing.T) {
 		for want, err := range map[string]error{
 			"find user":    second(d.Find(ctx, "alice")),
 			"note login":   d.LoggedIn(ctx, "alice", time.Now()),
+			"note charset": d.SetCharsetSeen(ctx, "alice", "GBK"),
 			"list users":   second(d.ListUsers(ctx)),
 			"set usage":    d.SetUsed(ctx, "alice", 0, 0),
 			"list uploads": second(d.Expired(ctx, time.Now())),

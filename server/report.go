@@ -106,5 +106,8 @@ func (s *session) reportLogout() {
 	if s.account == nil {
 		return
 	}
+	if s.server.LoggedOut != nil && s.files != nil {
+		s.server.LoggedOut(s.account, s.files.Names.Seen())
+	}
 	s.logOperation(driver.Operation{Verb: "QUIT", Started: s.began, Duration: time.Since(s.began)})
 }

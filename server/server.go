@@ -48,6 +48,9 @@ type Options struct {
 
 	// Login tells who a client is; auth.Authenticator has it.
 	Login func(ctx context.Context, name, password string, from netip.Addr) (*auth.User, error)
+	// LoggedOut, if not nil, is told when a user's session is over, and which charset its file
+	// names turned out to be in; "": that is not sure.
+	LoggedOut func(user *auth.User, charset string)
 	// Driver makes the file system of a user's session. deps holds what the session
 	// knows: Client, Alive, Report and Log.
 	Driver func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -245,6 +246,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		TLSRequired:      a.cfg.TLS.Required,
 		TLSSessionReuse:  sessionReuse(a.cfg.TLS.SessionReuse),
 		Login:            accounts.Login,
+		LoggedOut:        a.noteCharset,
 		Driver:           a.newDriver(a.uploads),
 		Audit:            a.audit,
 		Node:             nodeName(),
@@ -260,7 +262,9 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 		if err != nil {
 			return nil, err
 		}
-		deps.Names = encoding.NewDetector(encoding.Hints{Account: user.Charset, Server: a.cfg.FTP.CharsetHint})
+		deps.Names = encoding.NewDetector(encoding.Hints{
+			Account: user.Charset, Seen: user.CharsetSeen, Server: a.cfg.FTP.CharsetHint,
+		})
 		deps.Store = bucket
 		deps.Uploads = uploads
 		deps.Budget = a.budget
@@ -271,6 +275,22 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 		deps.PartsInFlight = a.cfg.Transfer.PartsInFlight
 		deps.DataTimeout = a.cfg.FTP.DataTimeout
 		return driver.New(ctx, deps, user), nil
+	}
+}
+
+// noteTimeout bounds what is written at the end of a session.
+const noteTimeout = 5 * time.Second
+
+// noteCharset keeps the charset of a session for the account's next one. An account with a
+// charset of its own needs none.
+func (a *App) noteCharset(user *auth.User, charset string) {
+	if charset == "" || charset == user.CharsetSeen || user.Charset != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
+	defer cancel()
+	if err := a.database.SetCharsetSeen(ctx, user.Name, charset); err != nil {
+		a.Log.Warn("charset not stored", "user", user.Name, "err", err)
 	}
 }
 

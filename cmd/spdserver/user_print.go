@@ -33,6 +33,7 @@ type userJSON struct {
 	DownloadRate int64      `json:"download_rate"`
 	AllowedCIDRs []string   `json:"allowed_cidrs"`
 	Charset      string     `json:"charset"`
+	CharsetSeen  string     `json:"charset_seen"`
 	ExpiresAt    *time.Time `json:"expires_at"`
 	CreatedAt    *time.Time `json:"created_at"`
 	UpdatedAt    *time.Time `json:"updated_at"`
@@ -48,7 +49,7 @@ func toJSON(a *auth.Account) userJSON {
 		Username: a.Name, Password: isSet(a.Password), ROPassword: isSet(a.ReadOnlyPassword),
 		Bucket: a.Bucket, Prefix: a.Prefix, Permissions: a.Permissions.String(), Status: string(a.Status),
 		QuotaBytes: a.QuotaBytes, QuotaFiles: a.QuotaFiles, MaxSessions: a.MaxSessions,
-		UploadRate: a.UploadRate, DownloadRate: a.DownloadRate, AllowedCIDRs: cidrs, Charset: a.Charset,
+		UploadRate: a.UploadRate, DownloadRate: a.DownloadRate, AllowedCIDRs: cidrs, Charset: a.Charset, CharsetSeen: a.CharsetSeen,
 		ExpiresAt: timeOrNull(a.ExpiresAt), CreatedAt: timeOrNull(a.CreatedAt),
 		UpdatedAt: timeOrNull(a.UpdatedAt), LastLoginAt: timeOrNull(a.LastLoginAt),
 	}
@@ -109,6 +110,7 @@ func printUser(cmd *cobra.Command, a *auth.Account) error {
 		row("download_rate", bytesOr(a.DownloadRate, "/s", "none"))
 		row("allowed_cidrs", textOr(auth.FormatCIDRs(a.AllowedCIDRs), "everywhere"))
 		row("charset", textOr(a.Charset, "found out"))
+		row("charset_seen", textOr(a.CharsetSeen, "none yet"))
 		row("expires_at", timeOr(a.ExpiresAt, "never"))
 		row("created_at", timeOr(a.CreatedAt, "unknown"))
 		row("updated_at", timeOr(a.UpdatedAt, "unknown"))

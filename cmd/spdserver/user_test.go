@@ -299,7 +299,7 @@ bob    spd     bob/    rw           active  10GiB  2099-12-31 00:00:00Z  -
 	asJSON := c.ok("show", "alice", "--json")
 	for _, column := range []string{
 		"username", "password", "ro_password", "bucket", "prefix", "permissions", "status", "quota_bytes", "quota_files",
-		"max_sessions", "upload_rate", "download_rate", "allowed_cidrs", "charset", "expires_at", "created_at", "updated_at",
+		"max_sessions", "upload_rate", "download_rate", "allowed_cidrs", "charset", "charset_seen", "expires_at", "created_at", "updated_at",
 		"last_login_at",
 	} {
 		if !strings.Contains(out, column) || !strings.Contains(asJSON, `"`+column+`"`) {
