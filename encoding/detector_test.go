@@ -273,3 +273,12 @@ func FuzzDetector(f *testing.F) {
 		}
 	})
 }
+
+// However odd a text is, no other charset makes so many characters of UTF-8 by accident.
+func TestLongUTF8(t *testing.T) {
+	for _, name := range []string{strings.Repeat("ü", 127), strings.Repeat("ѣ", 20), "üßüßüßüßüßüß"} {
+		if got := NewDetector(Hints{}).Decode(name); got != name {
+			t.Errorf("%.20s... is read as %.20s...", name, got)
+		}
+	}
+}

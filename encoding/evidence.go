@@ -21,6 +21,8 @@ const (
 	badByte   = 30 * lm.Nat // a byte that means nothing, such as the half of a character at a cut
 	mostBad   = 2           // such bytes at most
 	hopeless  = 50 * lm.Nat // behind the best: no need to know how far
+	// characters of UTF-8 that another charset makes by accident, at most
+	accidental = 12
 	// What is longer than this is judged by its beginning, in bytes.
 	longestJudged = 256
 )
@@ -35,11 +37,15 @@ func (e *evidence) examine(wire string) {
 	wire = judged(wire)
 	e.costs = e.costs[:0]
 	limit := lm.Cost(senseless - 1)
+	meant := false // to be UTF-8
 	for i, c := range candidates() {
 		e.name.Runes, e.previous = e.previous, e.name.Runes
 		bad := decodeRunes(c.codec.charset(), &e.name, wire)
+		if i == 0 && bad == 0 {
+			meant = foreign(e.name.Runes) > accidental
+		}
 		switch {
-		case bad > mostBad:
+		case bad > mostBad || i > 0 && meant:
 			e.costs = append(e.costs, senseless)
 			e.name.Runes = e.name.Runes[:0]
 		case bad == 0 && i > 0 && slices.Equal(e.name.Runes, e.previous):
@@ -50,6 +56,16 @@ func (e *evidence) examine(wire string) {
 			e.costs = append(e.costs, cost+badByte*lm.Cost(bad))
 		}
 	}
+}
+
+// foreign counts the characters beyond ASCII.
+func foreign(runes []rune) (n int) {
+	for _, r := range runes {
+		if r > 0x7f {
+			n++
+		}
+	}
+	return n
 }
 
 // judged returns the part of a name that tells something: not the extension of a file.
