@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// minio-go and net/http pass a body on as they like: this test finds out when it no longer
-// writes itself.
+// A body that is in memory writes itself to the connection, in few pieces.
 func TestBodyIsNotCopied(t *testing.T) {
 	var got bytes.Buffer
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -30,7 +29,7 @@ func TestBodyIsNotCopied(t *testing.T) {
 	defer stall.end()
 	spy := &spyWriter{}
 	body := &spyBody{payload{body: bytes.NewReader(data), left: int64(len(data)), stall: stall}, spy}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL, io.NopCloser(body)) // as minio-go does
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL, io.NopCloser(body))
 	if err != nil {
 		t.Fatal(err)
 	}
