@@ -5,38 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
 // MaxStoredName is the longest name an account can be made with, in bytes.
 const MaxStoredName = 190
-
-// Admit tells why the account may not be used from an address at a time: suspended,
-// expired, or not from there. nil means it may. The reason is for the log, not for the
-// client. Live sessions can be asked about again with it.
-func (a *Account) Admit(from netip.Addr, now time.Time) error {
-	switch {
-	case a.Status != Active:
-		return fmt.Errorf("account is %s", a.Status)
-	case !a.ExpiresAt.IsZero() && !now.Before(a.ExpiresAt):
-		return fmt.Errorf("account expired at %s", a.ExpiresAt.UTC().Format(time.RFC3339))
-	case !allowed(a.AllowedCIDRs, from):
-		return errors.New("address not in allowed_cidrs")
-	}
-	return nil
-}
-
-func allowed(prefixes []netip.Prefix, from netip.Addr) bool {
-	from = from.Unmap().WithZone("")
-	for _, p := range prefixes {
-		if p.Contains(from) {
-			return true
-		}
-	}
-	return len(prefixes) == 0
-}
 
 // ParseStatus reads a status.
 func ParseStatus(s string) (Status, error) {

@@ -35,13 +35,13 @@ func TestAdmit(t *testing.T) {
 		{"other family", Account{Status: Active, AllowedCIDRs: nets("0.0.0.0/0")}, "2001:db8::1", "allowed_cidrs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := c.account.Admit(netip.MustParseAddr(c.from), now)
+			err := c.account.Admit(Connection{From: netip.MustParseAddr(c.from)}, now)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("Admit = %v, want %q", err, c.want)
 			}
 		})
 	}
-	if err := (&Account{Status: Active, AllowedCIDRs: nets("::/0")}).Admit(netip.Addr{}, now); err == nil {
+	if err := (&Account{Status: Active, AllowedCIDRs: nets("::/0")}).Admit(Connection{}, now); err == nil {
 		t.Error("no address at all is admitted")
 	}
 }

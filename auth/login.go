@@ -69,28 +69,37 @@ func New(users Users, o Options) *Authenticator {
 // Hashes is how many hash operations there were so far.
 func (a *Authenticator) Hashes() uint64 { return a.hashes.Load() }
 
-// Login returns the user of that name if the password is his and the account may be used
-// from that address now. With the account's read-only password he gets no more than the
+// LoginOver returns the user of that name if the password is his and the account may be used
+// over that connection now. With the account's read-only password he gets no more than the
 // ReadOnly permissions. Errors are ErrDenied, and ErrUnavailable if the accounts cannot
 // be read or ctx ends while waiting. The reason of a refusal is only logged.
 //
 // The row is read at each login, so that a change holds for the next one; only hashing
 // is skipped for a password verified in the last minute.
-func (a *Authenticator) Login(ctx context.Context, name, pass string, from netip.Addr) (*User, error) {
+func (a *Authenticator) LoginOver(ctx context.Context, name, pass string, conn Connection) (*User, error) {
 	t := &attempt{Authenticator: a, name: name, pass: pass}
-	account, reason, err := t.run(ctx, from)
+	account, reason, err := t.run(ctx, conn)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if reason != nil {
-		a.log.InfoContext(ctx, "login refused", "user", name, "from", from, "reason", reason)
+		a.log.Log(ctx, refusalLevel(reason), "login refused", "user", name, "from", conn.From, "reason", reason)
 		return nil, ErrDenied
 	}
-	user := account.User
-	if t.column == ReadOnlyPass {
-		user.Permissions &= ReadOnly
+	return account.As(Proof{column: t.column, stored: t.stored}), nil
+}
+
+// Login is LoginOver for a connection of which only the address is known: without TLS.
+func (a *Authenticator) Login(ctx context.Context, name, pass string, from netip.Addr) (*User, error) {
+	return a.LoginOver(ctx, name, pass, Connection{From: from})
+}
+
+// refusalLevel is higher for what an administrator has to mend.
+func refusalLevel(reason error) slog.Level {
+	if errors.Is(reason, ErrFaulty) {
+		return slog.LevelWarn
 	}
-	return &user, nil
+	return slog.LevelInfo
 }
 
 // attempt is one login going on.
@@ -105,13 +114,13 @@ type attempt struct {
 }
 
 // run returns the account or the reason of a refusal; err means that nobody can tell.
-func (t *attempt) run(ctx context.Context, from netip.Addr) (account *Account, reason, err error) {
+func (t *attempt) run(ctx context.Context, conn Connection) (account *Account, reason, err error) {
 	account, reason, err = t.find(ctx)
 	if err == nil && reason == nil {
 		reason, err = t.check(ctx, account)
 	}
 	if err == nil && reason == nil {
-		reason = account.Admit(from, t.now())
+		reason = account.admitLogin(conn, t.now())
 	}
 	if err != nil {
 		return nil, nil, err
@@ -133,8 +142,8 @@ func (t *attempt) find(ctx context.Context) (account *Account, reason, err error
 		return nil, err, nil
 	}
 	account, err = t.users.Find(ctx, t.name)
-	if errors.Is(err, ErrNotFound) {
-		return nil, ErrNotFound, nil
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrFaulty) {
+		return nil, err, nil
 	}
 	return account, nil, err
 }
@@ -242,8 +251,10 @@ func (t *attempt) upgrade(ctx context.Context) {
 		return
 	}
 	t.known.add(t.name, hash, t.pass)
+	stored := t.stored
+	t.stored = hash
 	if isPlain { // the same may be written again, to be replaced again
-		t.known.forget(t.name, t.stored, t.pass)
+		t.known.forget(t.name, stored, t.pass)
 	}
 }
 

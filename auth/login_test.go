@@ -47,6 +47,22 @@ func (a *accounts) Find(_ context.Context, name string) (*Account, error) {
 	return &row, nil
 }
 
+func (a *accounts) FindAll(ctx context.Context, names []string) (map[string]Found, error) {
+	found := make(map[string]Found, len(names))
+	for _, name := range names {
+		row, err := a.Find(ctx, name)
+		switch {
+		case errors.Is(err, ErrFaulty):
+			found[name] = Found{Err: err}
+		case err == nil:
+			found[name] = Found{Account: row}
+		case !errors.Is(err, ErrNotFound):
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
 func (a *accounts) ReplacePassword(_ context.Context, name string, column PasswordColumn, old, hash string) error {
 	if a.frozen != nil {
 		return a.frozen

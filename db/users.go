@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -30,6 +31,23 @@ func (d *DB) Find(ctx context.Context, name string) (*auth.Account, error) {
 	}
 	if found == nil {
 		return nil, auth.ErrNotFound
+	}
+	return found, nil
+}
+
+// FindAll implements auth.Users.
+func (d *DB) FindAll(ctx context.Context, names []string) (map[string]auth.Found, error) {
+	found := make(map[string]auth.Found, len(names))
+	for _, name := range names {
+		a, err := d.Find(ctx, name)
+		switch {
+		case errors.Is(err, auth.ErrFaulty):
+			found[name] = auth.Found{Err: err}
+		case err == nil:
+			found[name] = auth.Found{Account: a}
+		case !errors.Is(err, auth.ErrNotFound):
+			return nil, err
+		}
 	}
 	return found, nil
 }
