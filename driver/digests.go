@@ -3,8 +3,6 @@ package driver
 import (
 	"sync"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -20,7 +18,7 @@ type HashCache struct {
 // hashed is what a hash is of.
 type hashed struct {
 	bucket, key, etag string
-	algo              ftpserver.HASHAlgo
+	algo              HashAlgo
 }
 
 // maxHashes is how many hashes are kept: a megabyte or so.
@@ -54,17 +52,17 @@ func (c *HashCache) add(h hashed, digest string) {
 }
 
 // storedDigest is what the store has kept; "" if nothing.
-func storedDigest(d store.Digests, algo ftpserver.HASHAlgo) string {
+func storedDigest(d store.Digests, algo HashAlgo) string {
 	switch algo {
-	case ftpserver.HASHAlgoCRC32:
+	case CRC32:
 		return d.CRC32
-	case ftpserver.HASHAlgoMD5:
+	case MD5:
 		return d.MD5
-	case ftpserver.HASHAlgoSHA1:
+	case SHA1:
 		return d.SHA1
-	case ftpserver.HASHAlgoSHA256:
+	case SHA256:
 		return d.SHA256
-	case ftpserver.HASHAlgoSHA512:
+	case SHA512:
 		return d.SHA512
 	}
 	return ""

@@ -8,8 +8,6 @@ import (
 	"io"
 	"testing"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/store"
@@ -44,7 +42,7 @@ func TestHashesThatAreKnown(t *testing.T) {
 	})
 	s.put("file", "0123456789")
 	kept.opened = 0
-	ask := func(want string, requests int, algo ftpserver.HASHAlgo, start, end int64) {
+	ask := func(want string, requests int, algo driver.HashAlgo, start, end int64) {
 		t.Helper()
 		got, err := s.hash("file", algo, start, end)
 		if err != nil || got != want || kept.opened != requests {
@@ -52,27 +50,27 @@ func TestHashesThatAreKnown(t *testing.T) {
 		}
 		kept.opened = 0
 	}
-	for algo, want := range map[ftpserver.HASHAlgo]string{
-		ftpserver.HASHAlgoCRC32: "crc", ftpserver.HASHAlgoMD5: "md5", ftpserver.HASHAlgoSHA1: "sha1",
-		ftpserver.HASHAlgoSHA256: "sha256", ftpserver.HASHAlgoSHA512: "sha512",
+	for algo, want := range map[driver.HashAlgo]string{
+		driver.CRC32: "crc", driver.MD5: "md5", driver.SHA1: "sha1",
+		driver.SHA256: "sha256", driver.SHA512: "sha512",
 	} {
 		ask(want, 0, algo, 0, 10)
 		ask(want, 0, algo, 0, 99)
 	}
 	crc := func(data string) string { return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(data))) }
-	ask(crc("012"), 1, ftpserver.HASHAlgoCRC32, 0, 3)
-	ask(crc("123456789"), 1, ftpserver.HASHAlgoCRC32, 1, 10)
+	ask(crc("012"), 1, driver.CRC32, 0, 3)
+	ask(crc("123456789"), 1, driver.CRC32, 1, 10)
 
 	kept.err = store.ErrDenied
-	ask(crc("0123456789"), 1, ftpserver.HASHAlgoCRC32, 0, 10)
+	ask(crc("0123456789"), 1, driver.CRC32, 0, 10)
 	kept.err, kept.digests = nil, store.Digests{}
-	ask(crc("0123456789"), 0, ftpserver.HASHAlgoCRC32, 0, 10) // remembered
-	ask(crc("01234"), 1, ftpserver.HASHAlgoCRC32, 0, 5)
+	ask(crc("0123456789"), 0, driver.CRC32, 0, 10) // remembered
+	ask(crc("01234"), 1, driver.CRC32, 0, 5)
 	s.put("file", "abc")
 	kept.opened = 0
-	ask(crc("abc"), 1, ftpserver.HASHAlgoCRC32, 0, 3)
-	ask(crc("abc"), 0, ftpserver.HASHAlgoCRC32, 0, 3)
+	ask(crc("abc"), 1, driver.CRC32, 0, 3)
+	ask(crc("abc"), 0, driver.CRC32, 0, 3)
 	kept.err = store.Unavailable(errors.New("refused"))
-	_, err := s.hash("file", ftpserver.HASHAlgoCRC32, 0, 3)
+	_, err := s.hash("file", driver.CRC32, 0, 3)
 	s.mustFail(451, err)
 }

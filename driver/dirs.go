@@ -15,8 +15,8 @@ import (
 	"github.com/spdscheme/spdserver/store"
 )
 
-// Mkdir implements afero.Fs for MKD (RFC 959): a marker object "name/".
-func (d *Driver) Mkdir(wire string, _ os.FileMode) error {
+// Mkdir is MKD (RFC 959): a marker object "name/".
+func (d *Driver) Mkdir(wire string) error {
 	return d.do("MKD", wire, func(_ *Operation, n name) error {
 		if err := d.permit(auth.Mkdir); err != nil {
 			return err
@@ -72,7 +72,7 @@ func (d *Driver) keepDirTime(n name) {
 	}
 }
 
-// RemoveDir implements ftpserver.ClientDriverExtensionRemoveDir for RMD (RFC 959).
+// RemoveDir is RMD (RFC 959).
 func (d *Driver) RemoveDir(wire string) error {
 	return d.do("RMD", wire, func(_ *Operation, n name) error {
 		if err := d.permit(auth.Rmdir); err != nil {

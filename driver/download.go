@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
@@ -22,9 +20,8 @@ type downloading struct {
 }
 
 var (
-	_ ftpserver.FileTransfer      = (*downloading)(nil)
-	_ ftpserver.FileTransferError = (*downloading)(nil)
-	_ io.WriterTo                 = (*downloading)(nil)
+	_ File        = (*downloading)(nil)
+	_ io.WriterTo = (*downloading)(nil)
 )
 
 func (d *Driver) openDownload(ctx context.Context, n name, offset int64) (handle, error) {
@@ -34,7 +31,7 @@ func (d *Driver) openDownload(ctx context.Context, n name, offset int64) (handle
 	if n.home() {
 		return nil, errIsDirectory
 	}
-	t := &downloading{transfer: transfer{driver: d, offset: offset}}
+	t := &downloading{transfer: transfer{driver: d}}
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	began := time.Now()
 	body, object, err := d.Store.Open(t.ctx, n.key, offset, buffer.FirstRange, "")

@@ -51,7 +51,7 @@ func TestRetrieveByRead(t *testing.T) {
 	s := newSession(t)
 	s.put("file", content(3*partSize))
 	s.verb = "RETR"
-	file, err := s.driver.GetHandle("/file", 0, 0)
+	file, err := s.driver.OpenTransfer(s.ctx, "/file", 0, 0)
 	s.must(err)
 	got, err := io.ReadAll(struct{ io.Reader }{file})
 	s.must(err)

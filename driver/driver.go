@@ -1,8 +1,8 @@
 // Package driver shows one user's part of an object store as a file system.
 //
-// A Driver is what ftpserverlib works on: an afero.Fs with every extension that applies.
-// Paths arrive as the client's bytes and are decoded here; errors leave as a Reply, the
-// FTP code and text that the client gets.
+// A Driver has a method for each command that asks for files. Paths arrive as the client's
+// bytes and are decoded here; errors leave as a Reply, the FTP code and text that the client
+// gets.
 package driver
 
 import (
@@ -14,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-	"github.com/spf13/afero"
 	"golang.org/x/time/rate"
 
 	"github.com/spdscheme/spdserver/auth"
@@ -25,13 +23,12 @@ import (
 	"github.com/spdscheme/spdserver/upload"
 )
 
-// Client is what a Driver wants to know of the FTP session it serves; ftpserverlib's
-// ClientContext is one.
+// Client is what a Driver wants to know of the FTP session it serves.
 type Client interface {
 	// Path is the working directory, in the client's bytes.
 	Path() string
-	// GetLastCommand is the verb that is being executed.
-	GetLastCommand() string
+	// Verb is the verb that is being executed.
+	Verb() string
 }
 
 // Deps is what a Driver works with. All but Client and Names are shared by all sessions.
@@ -70,8 +67,8 @@ type Operation struct {
 	Told     string // what the client reads about Err
 }
 
-// Driver is one session's view of its user's files. It is called from the session's
-// command loop and from at most one transfer at a time.
+// Driver is one session's view of its user's files. It is called by one goroutine at
+// a time, that of the session.
 type Driver struct {
 	Deps
 	ctx     context.Context // ends with the session; of commands without a transfer
@@ -93,17 +90,6 @@ type Driver struct {
 	renaming  *entry // what RNFR found
 	here      place  // where CWD has led
 }
-
-var (
-	_ ftpserver.ClientDriver                        = (*Driver)(nil)
-	_ ftpserver.ClientDriverExtensionAllocate       = (*Driver)(nil)
-	_ ftpserver.ClientDriverExtensionAvailableSpace = (*Driver)(nil)
-	_ ftpserver.ClientDriverExtensionFileList       = (*Driver)(nil)
-	_ ftpserver.ClientDriverExtentionFileTransfer   = (*Driver)(nil)
-	_ ftpserver.ClientDriverExtensionHasher         = (*Driver)(nil)
-	_ ftpserver.ClientDriverExtensionRemoveDir      = (*Driver)(nil)
-	_ ftpserver.ClientDriverExtensionSite           = (*Driver)(nil)
-)
 
 // controlPatience is how long a command without a transfer waits for a store that is away:
 // clients give up when they hear nothing for 15 or 20 seconds. A request that is not answered
@@ -164,33 +150,3 @@ func (d *Driver) permit(right auth.Permissions) error {
 	}
 	return nil
 }
-
-// The rest of afero.Fs. ftpserverlib does not call these on a driver that has the
-// extensions above; whoever does is told so.
-
-// errUnused: the method has no meaning here.
-var errUnused = errors.New("not part of this file system: use GetHandle, ReadDir and RemoveDir")
-
-// Name implements afero.Fs.
-func (d *Driver) Name() string { return "spd" }
-
-// Create implements afero.Fs; it is not supported.
-func (d *Driver) Create(string) (afero.File, error) { return nil, errUnused }
-
-// Open implements afero.Fs; it is not supported.
-func (d *Driver) Open(string) (afero.File, error) { return nil, errUnused }
-
-// OpenFile implements afero.Fs; it is not supported.
-func (d *Driver) OpenFile(string, int, os.FileMode) (afero.File, error) { return nil, errUnused }
-
-// MkdirAll implements afero.Fs; it is not supported.
-func (d *Driver) MkdirAll(string, os.FileMode) error { return errUnused }
-
-// RemoveAll implements afero.Fs; it is not supported.
-func (d *Driver) RemoveAll(string) error { return errUnused }
-
-// Chmod implements afero.Fs; objects have no modes.
-func (d *Driver) Chmod(string, os.FileMode) error { return d.reply("SITE CHMOD", errNoModes) }
-
-// Chown implements afero.Fs; objects have no owners.
-func (d *Driver) Chown(string, int, int) error { return d.reply("SITE CHOWN", errNoModes) }

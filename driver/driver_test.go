@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -34,9 +33,8 @@ func deeds() []deed {
 		{"LIST file", auth.List, func(s *session) error { return second(s.list("LIST", "/file")) }},
 		{"NLST", auth.List, func(s *session) error { return second(s.list("NLST", "/")) }},
 		{"MLSD", auth.List, func(s *session) error { return second(s.list("MLSD", "/")) }},
-		{"ReadDir", auth.List, func(s *session) error { return second(s.driver.ReadDir("/dir")) }},
 		{"RETR", auth.Download, func(s *session) error { return second(s.retr("/file")) }},
-		{"HASH", auth.Download, func(s *session) error { return second(s.hash("/file", ftpserver.HASHAlgoMD5, 0, 1)) }},
+		{"HASH", auth.Download, func(s *session) error { return second(s.hash("/file", driver.MD5, 0, 1)) }},
 		{"STOR", auth.Upload, func(s *session) error { return s.stor("/new", "x") }},
 		{"STOR over", auth.Upload | auth.Overwrite, func(s *session) error { return s.stor("/file", "x") }},
 		{"STOR over, large", auth.Upload | auth.Overwrite, func(s *session) error { return s.stor("/file", content(2*partSize)) }},
@@ -102,7 +100,7 @@ func TestReport(t *testing.T) {
 	s.must(s.mfmt("b", someTime()))
 	s.must(s.dele("b"))
 	s.must(s.rmd("dir"))
-	s.must(s.driver.AllocateSpace(5))
+	s.must(s.driver.Allocate(5))
 	s.mustFail(426, s.stor("c", "123"))
 	s.mustFail(553, s.stor("a\x00b", "123"))
 	s.mustFail(550, s.dele("missing"))
@@ -138,7 +136,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// ftpserverlib tells a file of every error as one of the data connection.
+// The session tells a file of every error as one of the data connection.
 func TestReportTellsTheFirstError(t *testing.T) {
 	s := newSession(t)
 	s.fail("PutPart", "", store.ErrFull)
@@ -148,31 +146,10 @@ func TestReportTellsTheFirstError(t *testing.T) {
 	}
 }
 
-// The methods of afero.Fs that ftpserverlib does not need are refused, not silently done.
-func TestUnusedMethods(t *testing.T) {
-	s := newSession(t)
-	s.put("file", "x")
-	d := s.driver
-	_, create := d.Create("/a")
-	_, open := d.Open("/file")
-	_, openFile := d.OpenFile("/file", writing, 0)
-	for _, err := range []error{create, open, openFile, d.MkdirAll("/a/b", 0o755), d.RemoveAll("/")} {
-		if err == nil {
-			t.Error("an unsupported method succeeded")
-		}
-	}
-	s.mustFail(502, d.Chmod("/file", 0o600))
-	s.mustFail(502, d.Chown("/file", 1, 1))
-	s.isDir("/", "file")
-	if d.Name() == "" {
-		t.Error("the file system has no name")
-	}
-}
-
 func TestWait(t *testing.T) {
 	s := newSession(t)
 	s.verb = "STOR"
-	file, err := s.driver.GetHandle("/file", writing, 0)
+	file, err := s.driver.OpenTransfer(s.ctx, "/file", writing, 0)
 	s.must(err)
 	ended := make(chan struct{})
 	go func() {

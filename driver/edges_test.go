@@ -108,25 +108,25 @@ func TestAllocateAndResume(t *testing.T) {
 	} {
 		for _, announced := range []int{len(data), len(data) - part} {
 			s.breakOff("file", 1)
-			s.must(s.driver.AllocateSpace(announced))
+			s.must(s.driver.Allocate(int64(announced)))
 			s.must(resume(data[part:]))
 			s.holds("file", data)
 		}
 		s.breakOff("file", 1)
-		s.must(s.driver.AllocateSpace(len(data) + 1))
+		s.must(s.driver.Allocate(int64(len(data)) + 1))
 		s.mustFail(426, resume(data[part:]))
 		s.holds("file", data) // the one before
-		s.must(s.driver.AllocateSpace(len(data)))
+		s.must(s.driver.Allocate(int64(len(data))))
 		s.must(s.rest(2*part).stor("file", data[2*part:]))
 		s.holds("file", data)
 		s.noUploads()
 		s.must(s.dele("file"))
 	}
 	s.put("file", data[:100])
-	s.must(s.driver.AllocateSpace(len(data)))
+	s.must(s.driver.Allocate(int64(len(data))))
 	s.must(s.rest(100).stor("file", data[100:]))
 	s.holds("file", data)
-	s.must(s.driver.AllocateSpace(len(data)))
+	s.must(s.driver.Allocate(int64(len(data))))
 	s.mustFail(426, s.rest(100).stor("file", data[100:200]))
 	s.holds("file", data)
 }
@@ -139,7 +139,7 @@ func TestAllocateForRefusedUpload(t *testing.T) {
 		func() error { return s.rest(-1).stor("file", "x") },
 		func() error { return s.rest(5).stor("file", "x") },
 	} {
-		s.must(s.driver.AllocateSpace(100))
+		s.must(s.driver.Allocate(100))
 		if refused() == nil {
 			t.Fatal("not refused")
 		}

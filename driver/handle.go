@@ -2,24 +2,25 @@ package driver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
-
-	ftpserver "github.com/fclairamb/ftpserverlib"
 )
 
-// GetHandle implements ftpserver.ClientDriverExtentionFileTransfer: os.O_RDONLY is RETR,
-// os.O_WRONLY STOR, with os.O_APPEND APPE; offset is that of REST (RFC 3659, 5).
-func (d *Driver) GetHandle(wire string, flags int, offset int64) (ftpserver.FileTransfer, error) {
-	return d.OpenTransfer(d.patient, wire, flags, offset)
+// File is a transfer in progress. A download is an io.WriterTo, and cannot be written; an
+// upload is an io.ReaderFrom, and cannot be read.
+type File interface {
+	io.ReadWriteCloser
+	// TransferError tells of what happened to the data connection. Close follows; it does
+	// not publish an upload then.
+	TransferError(err error)
 }
 
-// OpenTransfer is GetHandle for a transfer that ends with ctx, even before it has begun.
-func (d *Driver) OpenTransfer(ctx context.Context, wire string, flags int, offset int64) (ftpserver.FileTransfer, error) {
-	op := Operation{Verb: d.Client.GetLastCommand(), Started: time.Now()}
+// OpenTransfer begins a transfer, which ends with ctx. os.O_RDONLY is RETR, os.O_WRONLY STOR,
+// with os.O_APPEND APPE; offset is that of REST (RFC 3659, 5).
+func (d *Driver) OpenTransfer(ctx context.Context, wire string, flags int, offset int64) (File, error) {
+	op := Operation{Verb: d.Client.Verb(), Started: time.Now()}
 	n, err := d.resolve(wire)
 	if err != nil {
 		return nil, d.end(op, err)
@@ -38,7 +39,7 @@ func (d *Driver) OpenTransfer(ctx context.Context, wire string, flags int, offse
 
 // handle is a transfer that has been opened.
 type handle interface {
-	ftpserver.FileTransfer
+	File
 	begin(Operation)
 }
 
@@ -56,7 +57,6 @@ type transfer struct {
 	cancel context.CancelFunc
 	op     Operation
 	err    error // the first thing that went wrong
-	offset int64 // where Seek is expected to go
 }
 
 func (t *transfer) begin(op Operation) {
@@ -73,19 +73,10 @@ func (t *transfer) fail(err error) error {
 	return t.driver.reply(t.op.Verb, t.err)
 }
 
-// TransferError implements ftpserver.FileTransferError: the data connection failed, or
-// was aborted by the client.
+// TransferError implements File.
 func (t *transfer) TransferError(err error) {
 	_ = t.fail(fmt.Errorf("%w: %w", errTransfer, err)) // the session replies
 	t.cancel()
-}
-
-// Seek implements io.Seeker: GetHandle was told the offset already.
-func (t *transfer) Seek(offset int64, whence int) (int64, error) {
-	if whence != io.SeekStart || offset != t.offset {
-		return 0, errors.New("seek elsewhere than to the restart point")
-	}
-	return offset, nil
 }
 
 // end reports the operation, once it is over.

@@ -13,17 +13,27 @@ import (
 	"hash/crc32"
 	"io"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
 )
 
-// ComputeHash implements ftpserver.ClientDriverExtensionHasher for HASH (draft-bryan-ftpext-hash),
-// XCRC, XMD5, XSHA1, XSHA256 and XSHA512: the digest of the bytes [start, end).
-func (d *Driver) ComputeHash(wire string, algo ftpserver.HASHAlgo, start, end int64) (digest string, err error) {
-	err = d.do(d.Client.GetLastCommand(), wire, func(_ *Operation, n name) error {
+// HashAlgo is an algorithm of HASH and its like.
+type HashAlgo int
+
+// The algorithms.
+const (
+	CRC32 HashAlgo = iota
+	MD5
+	SHA1
+	SHA256
+	SHA512
+)
+
+// ComputeHash is HASH (draft-bryan-ftpext-hash), XCRC, XMD5, XSHA1, XSHA256 and XSHA512: the
+// digest of the bytes [start, end), in hexadecimal.
+func (d *Driver) ComputeHash(wire string, algo HashAlgo, start, end int64) (digest string, err error) {
+	err = d.do(d.Client.Verb(), wire, func(_ *Operation, n name) error {
 		if err := d.permit(auth.Download); err != nil {
 			return err
 		}
@@ -40,7 +50,7 @@ func (d *Driver) ComputeHash(wire string, algo ftpserver.HASHAlgo, start, end in
 }
 
 // knownHash is the hash of a whole file, if the store or this node knows it; else "".
-func (d *Driver) knownHash(n name, algo ftpserver.HASHAlgo, start, end int64) (string, error) {
+func (d *Driver) knownHash(n name, algo HashAlgo, start, end int64) (string, error) {
 	if start > 0 {
 		return "", nil
 	}
@@ -54,7 +64,7 @@ func (d *Driver) knownHash(n name, algo ftpserver.HASHAlgo, start, end int64) (s
 	return cmp.Or(storedDigest(known, algo), d.Hashes.get(hashed{d.user.Bucket, n.key, known.ETag, algo})), nil
 }
 
-func (d *Driver) computeHash(n name, algo ftpserver.HASHAlgo, start, end int64) (string, error) {
+func (d *Driver) computeHash(n name, algo HashAlgo, start, end int64) (string, error) {
 	sum, err := newHash(algo)
 	if err != nil {
 		return "", err
@@ -83,17 +93,17 @@ func (d *Driver) readInto(w io.Writer, n name, start, end int64) (store.Object, 
 	return object, errors.Join(err, r.Close())
 }
 
-func newHash(algo ftpserver.HASHAlgo) (hash.Hash, error) {
+func newHash(algo HashAlgo) (hash.Hash, error) {
 	switch algo {
-	case ftpserver.HASHAlgoCRC32:
+	case CRC32:
 		return crc32.NewIEEE(), nil
-	case ftpserver.HASHAlgoMD5:
+	case MD5:
 		return md5.New(), nil //nolint:gosec // a checksum, not a signature
-	case ftpserver.HASHAlgoSHA1:
+	case SHA1:
 		return sha1.New(), nil //nolint:gosec // a checksum, not a signature
-	case ftpserver.HASHAlgoSHA256:
+	case SHA256:
 		return sha256.New(), nil
-	case ftpserver.HASHAlgoSHA512:
+	case SHA512:
 		return sha512.New(), nil
 	}
 	return nil, fmt.Errorf("unknown hash algorithm %d", algo)

@@ -12,8 +12,7 @@ import (
 	"math"
 	"testing"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
+	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -24,14 +23,14 @@ func TestHash(t *testing.T) {
 	s.put("file", data)
 	s.put("empty", "")
 	for name, c := range map[string]struct {
-		algo ftpserver.HASHAlgo
+		algo driver.HashAlgo
 		sum  func() hash.Hash
 	}{
-		"CRC32":   {ftpserver.HASHAlgoCRC32, func() hash.Hash { return crc32.NewIEEE() }},
-		"MD5":     {ftpserver.HASHAlgoMD5, md5.New},
-		"SHA-1":   {ftpserver.HASHAlgoSHA1, sha1.New},
-		"SHA-256": {ftpserver.HASHAlgoSHA256, sha256.New},
-		"SHA-512": {ftpserver.HASHAlgoSHA512, sha512.New},
+		"CRC32":   {driver.CRC32, func() hash.Hash { return crc32.NewIEEE() }},
+		"MD5":     {driver.MD5, md5.New},
+		"SHA-1":   {driver.SHA1, sha1.New},
+		"SHA-256": {driver.SHA256, sha256.New},
+		"SHA-512": {driver.SHA512, sha512.New},
 	} {
 		of := func(data string) string {
 			sum := c.sum()
@@ -70,16 +69,16 @@ func TestHashRefused(t *testing.T) {
 		{"file", -1, 5, 501}, {"file", 5, 4, 501}, {"missing", 0, 5, 550}, {"dir", 0, 0, 550}, {"/", 0, 0, 550},
 	} {
 		s.verb = "XMD5"
-		_, err := s.driver.ComputeHash(s.abs(c.path), ftpserver.HASHAlgoMD5, c.start, c.end)
+		_, err := s.driver.ComputeHash(s.abs(c.path), driver.MD5, c.start, c.end)
 		s.mustFail(c.code, err)
 	}
 	_, err := s.hash("file", 99, 0, 5)
 	s.mustFail(451, err)
 	s.faults.Body = breaking(3)
-	if _, err := s.hash("file", ftpserver.HASHAlgoMD5, 0, 10); err != nil {
+	if _, err := s.hash("file", driver.MD5, 0, 10); err != nil {
 		t.Errorf("a body that breaks: %v", err)
 	}
 	s.fail("Open", "", store.Unavailable(errors.New("refused")))
-	_, err = s.hash("file", ftpserver.HASHAlgoMD5, 0, 10)
+	_, err = s.hash("file", driver.MD5, 0, 10)
 	s.mustFail(451, err)
 }

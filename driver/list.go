@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -205,17 +204,6 @@ func (d *Driver) List(ctx context.Context, verb, wire string) iter.Seq2[Entry, e
 			yield(Entry{}, err)
 		}
 	}
-}
-
-// ReadDir implements ftpserver.ClientDriverExtensionFileList, for STAT of a directory.
-func (d *Driver) ReadDir(wire string) (entries []os.FileInfo, err error) {
-	for e, err := range d.List(d.ctx, d.Client.GetLastCommand(), wire) {
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
 }
 
 // findPrefix looks for a directory by its key, with its kept time. None: an object

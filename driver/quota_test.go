@@ -137,7 +137,7 @@ func TestQuotaChangesMeanwhile(t *testing.T) {
 			s := loginWithQuota(t, 4*partSize, 0)
 			s.put("file", content(2*partSize))
 			s.put("other", content(partSize))
-			s.must(s.driver.AllocateSpace(3 * partSize)) // which uses the quota up
+			s.must(s.driver.Allocate(3 * partSize)) // which uses the quota up
 			other := s.login("alice", func(_ *driver.Deps, u *auth.User) { *u = s.user })
 			data := content(3 * partSize)
 			s.requests.take()
@@ -227,9 +227,9 @@ func TestQuotaUnavailable(t *testing.T) {
 	before := s.objects()
 	s.mustFail(451, s.stor("a", "newer"))
 	s.mustFail(451, s.stor("b", content(3*partSize)))
-	s.must(s.driver.AllocateSpace(1)) // nobody knows
+	s.must(s.driver.Allocate(1)) // nobody knows
 	s.mustFail(451, s.stor("b", "x"))
-	_, err := s.driver.GetAvailableSpace("/")
+	_, err := s.driver.AvailableSpace()
 	s.mustFail(451, err)
 	s.unchanged(before)
 	s.must(s.dele("a")) // making room must not fail

@@ -8,7 +8,7 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 )
 
-// Remove implements afero.Fs for DELE (RFC 959).
+// Remove is DELE (RFC 959).
 func (d *Driver) Remove(wire string) error {
 	return d.do("DELE", wire, func(_ *Operation, n name) error {
 		if err := d.permit(auth.Delete); err != nil {

@@ -18,7 +18,7 @@ import (
 // copiesInFlight is how many objects of a directory are copied or deleted at a time.
 const copiesInFlight = 16
 
-// Rename implements afero.Fs for RNTO (RFC 959). S3 has no rename: everything is copied
+// Rename is RNTO (RFC 959). S3 has no rename: everything is copied
 // first and deleted after, so that a failure at any point loses nothing.
 func (d *Driver) Rename(fromWire, toWire string) error {
 	return d.do("RNTO", fromWire, func(op *Operation, from name) error {

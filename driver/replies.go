@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
@@ -40,38 +38,17 @@ var (
 
 // Reply is an error as the client sees it: an FTP reply (RFC 959, 4.2). It never names a
 // bucket, host or key, and holds the untranslated error for logs.
-//
-// ftpserverlib picks its own reply codes and puts err.Error() behind words of its own.
-// A Reply therefore carries its code inside its text, between two marks, and FindReply
-// takes it out again before the line goes to the client.
 type Reply struct {
 	Code  int
 	Text  string
 	Cause error
 }
 
-const replyMark = "\x01"
-
 // Error implements error.
-func (r *Reply) Error() string {
-	return replyMark + strconv.Itoa(r.Code) + " " + r.Text + replyMark
-}
+func (r *Reply) Error() string { return strconv.Itoa(r.Code) + " " + r.Text }
 
 // Unwrap returns the untranslated error.
 func (r *Reply) Unwrap() error { return r.Cause }
-
-// FindReply finds the Reply that a line of ftpserverlib ends with. A path in front of it
-// may hold the mark, too: a name that is refused for it.
-func FindReply(line string) (code int, text string, ok bool) {
-	line, ended := strings.CutSuffix(line, replyMark)
-	begin := strings.LastIndex(line, replyMark)
-	if !ended || begin < 0 {
-		return 0, "", false
-	}
-	digits, text, _ := strings.Cut(line[begin+len(replyMark):], " ")
-	code, err := strconv.Atoi(digits)
-	return code, text, err == nil
-}
 
 // translation is a row of the one table from errors to replies.
 type translation struct {
@@ -146,7 +123,7 @@ func (d *Driver) reply(verb string, err error) error {
 			text = plain(err)
 		}
 		if storing(verb) && code == 550 && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
-			code = ftpserver.StatusActionNotTakenNoFile
+			code = 553
 		}
 		return &Reply{Code: code, Text: text, Cause: err}
 	}

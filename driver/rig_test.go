@@ -21,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
 	"go.uber.org/goleak"
 
 	"github.com/spdscheme/spdserver/auth"
@@ -115,13 +114,14 @@ func (s timedCopies) Copy(ctx context.Context, dst string, src store.Object) (st
 	return s.Stat(ctx, dst)
 }
 
-// session is one user's Driver, called as ftpserverlib calls it: each method is an FTP
+// session is one user's Driver, called as the server calls it: each method is an FTP
 // command.
 type session struct {
 	*world
 	driver *driver.Driver
 	user   auth.User
-	end    context.CancelFunc // of the session
+	ctx    context.Context
+	end    context.CancelFunc // of ctx
 
 	dir    string // the working directory
 	verb   string // the command that is being executed
@@ -136,8 +136,8 @@ type session struct {
 // Path implements driver.Client.
 func (s *session) Path() string { return s.dir }
 
-// GetLastCommand implements driver.Client.
-func (s *session) GetLastCommand() string { return s.verb }
+// Verb implements driver.Client.
+func (s *session) Verb() string { return s.verb }
 
 // login begins a session of a user whose files are below "name/". change may be nil.
 func (w *world) login(name string, change func(*driver.Deps, *auth.User)) *session {
@@ -162,7 +162,7 @@ func (w *world) login(name string, change func(*driver.Deps, *auth.User)) *sessi
 		}
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
-	s.end = cancel
+	s.ctx, s.end = ctx, cancel
 	s.driver = driver.New(ctx, deps, &s.user)
 	w.t.Cleanup(func() {
 		cancel()
@@ -205,7 +205,7 @@ func (s *session) cwd(p string) error {
 		return err
 	}
 	if !fi.IsDir() {
-		return errors.New("ftpserverlib: not a directory")
+		return errors.New("not a directory")
 	}
 	s.dir = s.abs(p)
 	return nil
@@ -229,12 +229,12 @@ func (s *session) mdtm(p string) (time.Time, error) {
 
 func (s *session) mfmt(p string, t time.Time) error {
 	s.verb = "MFMT"
-	return s.driver.Chtimes(s.abs(p), t, t)
+	return s.driver.SetTime(s.abs(p), t)
 }
 
 func (s *session) mkd(p string) error {
 	s.verb = "MKD"
-	return s.driver.Mkdir(s.abs(p), 0o755)
+	return s.driver.Mkdir(s.abs(p))
 }
 
 func (s *session) rmd(p string) error {
@@ -264,7 +264,7 @@ func (s *session) rename(from, to string) error {
 	return s.rnto(from, to)
 }
 
-func (s *session) hash(p string, algo ftpserver.HASHAlgo, start, end int64) (string, error) {
+func (s *session) hash(p string, algo driver.HashAlgo, start, end int64) (string, error) {
 	if _, err := s.stat("HASH", p); err != nil {
 		return "", err
 	}
@@ -296,7 +296,7 @@ func (s *session) appe(p, data string) error {
 	return s.upload("APPE", p, writing|os.O_APPEND, strings.NewReader(data))
 }
 
-// writing is how ftpserverlib opens a file for STOR.
+// writing is how the session opens a file for STOR.
 const writing = os.O_WRONLY | os.O_CREATE
 
 // storFrom is STOR with a data connection that may have ideas of its own.
@@ -322,7 +322,7 @@ func (s *session) upload(verb, p string, flags int, data io.Reader) error {
 		_, err = file.Write(nil)
 	}
 	if err != nil {
-		file.(ftpserver.FileTransferError).TransferError(err)
+		file.TransferError(err)
 	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
@@ -344,24 +344,25 @@ func (s *session) retrTo(p string, to io.Writer) error {
 		return err
 	}
 	if _, err = io.Copy(to, file); err != nil {
-		file.(ftpserver.FileTransferError).TransferError(err)
+		file.TransferError(err)
 	}
-	_ = file.Close() // ftpserverlib ignores it, too
+	_ = file.Close() // the first error is what counts
 	return err
 }
 
-func (s *session) open(p string, flags int) (ftpserver.FileTransfer, error) {
+func (s *session) open(p string, flags int) (driver.File, error) {
 	offset := s.offset
 	s.offset = 0
-	file, err := s.driver.GetHandle(s.abs(p), flags, offset)
-	if err != nil || offset == 0 {
-		return file, err
+	return s.driver.OpenTransfer(s.ctx, s.abs(p), flags, offset)
+}
+
+// site is SITE: the reply.
+func (s *session) site(param string) (code int, text string) {
+	text, err := s.driver.Site(param)
+	if reply, ok := errors.AsType[*driver.Reply](err); ok {
+		return reply.Code, reply.Text
 	}
-	if _, err := file.Seek(offset, io.SeekStart); err != nil {
-		_ = file.Close()
-		return nil, err
-	}
-	return file, nil
+	return 200, text
 }
 
 // must is for steps that have to work.
@@ -380,13 +381,17 @@ func (s *session) mustFail(code int, err error) {
 		s.t.Errorf("%s %s: no error, want reply %d", s.verb, s.arg, code)
 		return
 	}
-	got, text, ok := driver.FindReply("Could not do it: " + err.Error())
-	if !ok || got != code {
-		s.t.Errorf("%s %s: reply %d %s (of %v), want %d", s.verb, s.arg, got, text, errors.Unwrap(err), code)
+	reply, ok := errors.AsType[*driver.Reply](err)
+	if !ok {
+		s.t.Errorf("%s %s: %v is no reply", s.verb, s.arg, err)
+		return
+	}
+	if reply.Code != code {
+		s.t.Errorf("%s %s: reply %v (of %v), want %d", s.verb, s.arg, reply, reply.Cause, code)
 	}
 	for _, secret := range []string{bucket, s.user.Prefix, "://", "minio"} {
-		if secret != "" && strings.Contains(text, secret) {
-			s.t.Errorf("%s %s: reply %q names %q", s.verb, s.arg, text, secret)
+		if secret != "" && strings.Contains(reply.Text, secret) {
+			s.t.Errorf("%s %s: reply %q names %q", s.verb, s.arg, reply.Text, secret)
 		}
 	}
 }

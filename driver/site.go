@@ -1,29 +1,20 @@
 package driver
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/encoding"
 )
 
-// Site implements ftpserver.ClientDriverExtensionSite. It answers every SITE command but
-// HELP, which is the session's.
-func (d *Driver) Site(param string) *ftpserver.AnswerCommand {
+// Site is every SITE command but HELP, which is the session's. It returns the text of the
+// reply, or a Reply.
+func (d *Driver) Site(param string) (text string, err error) {
 	verb, args, _ := strings.Cut(param, " ")
-	text, err := d.site(strings.ToUpper(verb), args)
-	if err == nil {
-		return &ftpserver.AnswerCommand{Code: ftpserver.StatusOK, Message: text}
-	}
-	var reply *Reply
-	if !errors.As(d.reply("SITE "+verb, err), &reply) {
-		return &ftpserver.AnswerCommand{Code: ftpserver.StatusActionAborted, Message: "Internal error"}
-	}
-	return &ftpserver.AnswerCommand{Code: reply.Code, Message: reply.Text}
+	verb = strings.ToUpper(verb)
+	text, err = d.site(verb, args)
+	return text, d.reply("SITE "+verb, err)
 }
 
 func (d *Driver) site(verb, args string) (string, error) {
@@ -64,12 +55,12 @@ func (d *Driver) siteCharset(charset string) (string, error) {
 func (d *Driver) siteUtime(args string) error {
 	first, rest, _ := strings.Cut(args, " ")
 	if t, ok := parseTime(first); ok && rest != "" {
-		return d.Chtimes(rest, t, t)
+		return d.SetTime(rest, t)
 	}
 	words := strings.Split(args, " ")
 	if n := len(words); n >= 5 && strings.EqualFold(words[n-1], "UTC") {
 		if t, ok := parseTime(words[n-3]); ok {
-			return d.Chtimes(strings.Join(words[:n-4], " "), t, t)
+			return d.SetTime(strings.Join(words[:n-4], " "), t)
 		}
 	}
 	return syntax("use SITE UTIME YYYYMMDDhhmmss path")

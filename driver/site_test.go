@@ -29,9 +29,9 @@ func TestSite(t *testing.T) {
 		{"UTIME missing 20010203040506 20010203040506 20010203040506 UTC", 550},
 		{"UTIME 20010203040506 a\x00b", 550},
 	} {
-		answer := s.driver.Site(c.param)
-		if answer == nil || answer.Code != c.code || answer.Message == "" || strings.ContainsAny(answer.Message, "\x01\r\n") {
-			t.Errorf("SITE %q: %+v, want %d", c.param, answer, c.code)
+		code, text := s.site(c.param)
+		if code != c.code || text == "" || strings.ContainsAny(text, "\r\n") {
+			t.Errorf("SITE %q: %d %s, want %d", c.param, code, text, c.code)
 		}
 	}
 	s.isDir("/", "dir/")
@@ -47,8 +47,8 @@ func TestSiteCharset(t *testing.T) {
 		{"CHARSET", 200, "taken for UTF-8"}, {"CHARSET AUTO", 200, "taken for UTF-8"}, {"CHARSET KLINGON", 501, "GB18030"},
 		{"CHARSET gb18030", 200, "are in GB18030"}, {"CHARSET", 200, "are in GB18030"},
 	} {
-		if answer := s.driver.Site(c.param); answer.Code != c.code || !strings.Contains(answer.Message, c.text) {
-			t.Errorf("SITE %s: %+v, want %d %s", c.param, answer, c.code, c.text)
+		if code, text := s.site(c.param); code != c.code || !strings.Contains(text, c.text) {
+			t.Errorf("SITE %s: %d %s, want %d %s", c.param, code, text, c.code, c.text)
 		}
 	}
 	s.put("\xd6\xd0", "x")
@@ -58,14 +58,14 @@ func TestSiteCharset(t *testing.T) {
 
 func TestSiteCharsetAuto(t *testing.T) {
 	s := newSession(t)
-	s.driver.Site("CHARSET windows-1252")
-	if answer := s.driver.Site("CHARSET auto"); answer.Code != 200 {
-		t.Error(answer)
+	for _, param := range []string{"CHARSET windows-1252", "CHARSET auto"} {
+		_, err := s.driver.Site(param)
+		s.must(err)
 	}
 	s.put(cyrillic, "x")
 	s.unchanged(map[string]string{"alice/Новая папка": "x"})
-	if answer := s.driver.Site("CHARSET"); !strings.Contains(answer.Message, "seem to be in windows-1251 (99") {
-		t.Error(answer)
+	if text, err := s.driver.Site("CHARSET"); err != nil || !strings.Contains(text, "seem to be in windows-1251 (99") {
+		t.Error(text, err)
 	}
 }
 
@@ -86,24 +86,22 @@ func TestSiteUtime(t *testing.T) {
 		{"20010203040506", "UTIME 20020203040506 20010203040506", someTime().AddDate(1, 0, 0)},
 	} {
 		s.put(c.file, "x")
-		if answer := s.driver.Site(c.param); answer.Code != 200 {
-			t.Errorf("SITE %s: %+v", c.param, answer)
+		if _, err := s.driver.Site(c.param); err != nil {
+			t.Errorf("SITE %s: %v", c.param, err)
 		}
 		s.hasTime(c.file, c.want)
 		s.must(s.dele(c.file))
 	}
 	s.must(s.mkd("sub"))
-	if answer := s.driver.Site("UTIME 20010203040506 sub"); answer.Code != 200 {
-		t.Errorf("of a directory: %+v", answer)
-	}
+	_, err := s.driver.Site("UTIME 20010203040506 sub")
+	s.must(err)
 	s.hasTime("sub", someTime())
 }
 
 func TestSiteUtimeNeedsPermission(t *testing.T) {
 	s := newWorld(t).login("alice", func(_ *driver.Deps, u *auth.User) { u.Permissions = auth.ReadOnly })
 	s.plant("alice/a", "x")
-	if answer := s.driver.Site("UTIME 20010203040506 a"); answer.Code != 550 {
-		t.Errorf("%+v", answer)
-	}
+	_, err := s.driver.Site("UTIME 20010203040506 a")
+	s.mustFail(550, err)
 	s.isNew("a")
 }

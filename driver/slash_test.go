@@ -20,19 +20,19 @@ func TestTrailingSlash(t *testing.T) {
 		}
 		for verb, code := range map[string]int{"RETR": 550, "STOR": 553, "APPE": 553} {
 			s.verb = verb
-			_, err := s.driver.GetHandle(name, flagsOf(verb), 0)
+			_, err := s.driver.OpenTransfer(s.ctx, name, flagsOf(verb), 0)
 			s.mustFail(code, err)
 		}
 		s.verb = "RNTO"
 		s.mustFail(550, s.driver.Remove(name))
-		s.mustFail(550, s.driver.Mkdir(name, 0))
+		s.mustFail(550, s.driver.Mkdir(name))
 		s.mustFail(550, s.driver.RemoveDir(name))
-		s.mustFail(550, s.driver.Chtimes(name, time.Time{}, time.Now()))
+		s.mustFail(550, s.driver.SetTime(name, time.Now()))
 		s.mustFail(553, s.driver.Rename("/file", "/new/"))
 	}
 	s.mustFail(550, s.driver.Remove("/dir/"))
 	s.unchanged(before)
-	s.must(s.driver.Chtimes("/dir/", time.Time{}, time.Now()))
+	s.must(s.driver.SetTime("/dir/", time.Now()))
 	s.must(s.driver.Rename("/dir/", "/dir"))
 	s.must(s.driver.Rename("/dir/", "/other/"))
 	s.must(s.driver.RemoveDir("/other/"))

@@ -8,13 +8,12 @@ import (
 	"github.com/spdscheme/spdserver/store"
 )
 
-// AllocateSpace implements ftpserver.ClientDriverExtensionAllocate for ALLO (RFC 959): the
-// next upload is refused now if so many bytes can never be stored, when it begins if there
+// Allocate is ALLO (RFC 959): the next upload is refused now if so many bytes can never be stored, when it begins if there
 // is no room for them in place of the file that it replaces, and is complete only when so
 // many have come.
-func (d *Driver) AllocateSpace(size int) error {
+func (d *Driver) Allocate(size int64) error {
 	op := Operation{Verb: "ALLO", Path: d.Client.Path(), Started: time.Now()}
-	return d.end(op, d.allocate(int64(size)))
+	return d.end(op, d.allocate(size))
 }
 
 func (d *Driver) allocate(size int64) error {
@@ -48,9 +47,9 @@ func (d *Driver) takeAllocated() int64 {
 	return size
 }
 
-// GetAvailableSpace implements ftpserver.ClientDriverExtensionAvailableSpace for AVBL
-// (draft-peterson-streamlined-ftp-command-extensions): how large a file may be uploaded.
-func (d *Driver) GetAvailableSpace(string) (int64, error) {
+// AvailableSpace is AVBL (draft-peterson-streamlined-ftp-command-extensions): how many bytes
+// a file may have that is uploaded now.
+func (d *Driver) AvailableSpace() (int64, error) {
 	left, limited, err := d.quotaLeft(d.ctx)
 	if err != nil {
 		return 0, d.reply("AVBL", err)

@@ -9,7 +9,7 @@ import (
 
 func TestAllocate(t *testing.T) {
 	s := newSession(t)
-	allo := func(n int) error { s.verb = "ALLO"; return s.driver.AllocateSpace(n) }
+	allo := func(n int64) error { s.verb = "ALLO"; return s.driver.Allocate(n) }
 
 	s.must(allo(5))
 	s.mustFail(426, s.stor("a", "1234"))
@@ -45,10 +45,10 @@ func TestAllocate(t *testing.T) {
 // What ALLO announces is refused as soon as it is known what file makes room for it.
 func TestAllocateBeyondQuota(t *testing.T) {
 	s := loginWithQuota(t, 4*partSize, 0)
-	allo := func(n int) { t.Helper(); s.verb = "ALLO"; s.must(s.driver.AllocateSpace(n)) }
+	allo := func(n int64) { t.Helper(); s.verb = "ALLO"; s.must(s.driver.Allocate(n)) }
 	s.plant("alice/full", content(3*partSize))
-	s.mustFail(552, s.driver.AllocateSpace(4*partSize+1)) // which nothing makes room for
-	s.put("b", "x")                                       // a refused ALLO announces nothing
+	s.mustFail(552, s.driver.Allocate(4*partSize+1)) // which nothing makes room for
+	s.put("b", "x")                                  // a refused ALLO announces nothing
 
 	allo(partSize)
 	s.mustFail(552, s.storFrom("c", &endless{})) // b's byte is in the way
@@ -95,12 +95,12 @@ func TestAvailableSpace(t *testing.T) {
 	s.hasRoom(store.MaxObjectSize)
 }
 
-// hasRoom checks AVBL, which ftpserverlib precedes by a Stat.
+// hasRoom checks AVBL, which the server precedes by a Stat.
 func (s *session) hasRoom(want int64) {
 	s.t.Helper()
 	_, err := s.stat("AVBL", "/")
 	s.must(err)
-	if got, err := s.driver.GetAvailableSpace("/"); err != nil || got != want {
+	if got, err := s.driver.AvailableSpace(); err != nil || got != want {
 		s.t.Errorf("AVBL: %d, %v; want %d", got, err, want)
 	}
 }
@@ -110,12 +110,12 @@ func (s *session) hasRoom(want int64) {
 func TestAllocateChoosesPartSize(t *testing.T) {
 	s := newSession(t)
 	s.verb = "ALLO"
-	s.must(s.driver.AllocateSpace(3 * partSize * store.MaxParts)) // three times what the usual parts hold
+	s.must(s.driver.Allocate(3 * partSize * store.MaxParts)) // three times what the usual parts hold
 	s.requests.take()
 	s.mustFail(426, s.stor("a", content(6*partSize)))
 	parts := slices.DeleteFunc(s.requests.take(), func(op string) bool { return op != "PutPart" })
 	if len(parts) != 2 {
 		t.Errorf("%d parts, want 2 of three times the size", len(parts))
 	}
-	s.mustFail(552, s.driver.AllocateSpace(int(s.budget.LargestPart()+1)*store.MaxParts))
+	s.mustFail(552, s.driver.Allocate((s.budget.LargestPart()+1)*store.MaxParts))
 }

@@ -20,9 +20,9 @@ type entry struct {
 	marker bool // of a directory: it has a marker object
 }
 
-// Stat implements afero.Fs, for SIZE, MDTM, STAT, RNFR, CWD, CDUP, HASH and AVBL.
+// Stat is Lookup for the command that is being executed: SIZE, MDTM, STAT, RNFR, CWD, CDUP, HASH and AVBL.
 func (d *Driver) Stat(wire string) (os.FileInfo, error) {
-	found, err := d.Lookup(d.Client.GetLastCommand(), wire)
+	found, err := d.Lookup(d.Client.Verb(), wire)
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/store"
@@ -34,8 +32,8 @@ func TestMissingPaths(t *testing.T) {
 			"NLST": func() error { return second(s.list("NLST", path)) },
 			"MLSD": func() error { return second(s.list("MLSD", path)) },
 			"MFMT": func() error { return s.mfmt(path, someTime()) },
-			"HASH": func() error { return second(s.hash(path, ftpserver.HASHAlgoMD5, 0, 1)) },
-			"XMD5": func() error { return second(s.driver.ComputeHash("/"+path, ftpserver.HASHAlgoMD5, 0, 1)) },
+			"HASH": func() error { return second(s.hash(path, driver.MD5, 0, 1)) },
+			"XMD5": func() error { return second(s.driver.ComputeHash("/"+path, driver.MD5, 0, 1)) },
 			"RNTO": func() error { return s.rnto(path, "new") },
 		} {
 			s.mustFail(550, try())
@@ -107,7 +105,7 @@ func TestChangeToFile(t *testing.T) {
 	s.put("file", "x")
 	fi, err := s.stat("CWD", "file")
 	s.must(err)
-	if fi.IsDir() { // then ftpserverlib would go there
+	if fi.IsDir() { // then the server would go there
 		t.Error("file is a directory")
 	}
 }

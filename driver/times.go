@@ -9,9 +9,8 @@ import (
 	"github.com/spdscheme/spdserver/store"
 )
 
-// Chtimes implements afero.Fs for MFMT (draft-somers-ftp-mfxx), MDTM with a time and SITE
-// UTIME. atime is not kept: objects have none.
-func (d *Driver) Chtimes(wire string, _, mtime time.Time) error {
+// SetTime is MFMT (draft-somers-ftp-mfxx), MDTM with a time and SITE UTIME.
+func (d *Driver) SetTime(wire string, mtime time.Time) error {
 	return d.do("MFMT", wire, func(_ *Operation, n name) error {
 		if err := d.permit(auth.Times); err != nil {
 			return err

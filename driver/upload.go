@@ -10,8 +10,6 @@ import (
 	"os"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
@@ -37,9 +35,8 @@ type uploading struct {
 }
 
 var (
-	_ ftpserver.FileTransfer      = (*uploading)(nil)
-	_ ftpserver.FileTransferError = (*uploading)(nil)
-	_ io.ReaderFrom               = (*uploading)(nil)
+	_ File          = (*uploading)(nil)
+	_ io.ReaderFrom = (*uploading)(nil)
 )
 
 // check is what is found out about an upload's target while the data come in, so that
@@ -51,7 +48,7 @@ type check struct {
 }
 
 func (d *Driver) openUpload(ctx context.Context, n name, appending bool, offset int64) (handle, error) {
-	u := &uploading{transfer: transfer{driver: d, offset: offset}, name: n, promise: d.takeAllocated()}
+	u := &uploading{transfer: transfer{driver: d}, name: n, promise: d.takeAllocated()}
 	if n.home() {
 		return nil, errIsDirectory
 	}

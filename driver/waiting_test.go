@@ -7,8 +7,7 @@ import (
 	"testing"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
+	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/storetest"
 )
@@ -37,8 +36,8 @@ func TestWhoWaitsForTheStore(t *testing.T) {
 		{"CWD", func() error { _, err := s.stat("CWD", "dir"); return err }, nil},
 		{"MKD", func() error { return s.mkd("new") }, nil},
 		{"RMD", func() error { return s.rmd("new") }, nil},
-		{"MFMT", func() error { return s.driver.Chtimes("/file", time.Time{}, time.Now()) }, nil},
-		{"HASH", func() error { _, err := s.hash("file", ftpserver.HASHAlgoMD5, 0, 10); return err }, nil},
+		{"MFMT", func() error { return s.driver.SetTime("/file", time.Now()) }, nil},
+		{"HASH", func() error { _, err := s.hash("file", driver.MD5, 0, 10); return err }, nil},
 		{"RNTO", func() error { return s.rename("file", "other") }, []string{"Copy", "Delete"}},
 		{"RNTO of a directory", func() error { return s.rename("dir", "moved") }, []string{"Copy", "Delete", "List"}},
 		{"DELE", func() error { return s.dele("other") }, nil},

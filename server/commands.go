@@ -11,18 +11,6 @@ type command struct {
 	arg  string // the client's bytes, spaces kept
 }
 
-// line is the command as the engine reads it.
-func (c command) line() string {
-	if c.arg == "" {
-		return c.verb
-	}
-	return c.verb + " " + c.arg
-}
-
-// engineLine is the longest line in bytes that is given to the engine. It closes the
-// connection at 4,096, line end included.
-const engineLine = 4000
-
 // tooLongLine stands for a line that was dropped.
 const tooLongLine = "\x00too long"
 
@@ -55,21 +43,20 @@ func beforeLogin(c command) bool {
 	return false
 }
 
-// dispatch executes a command line, or returns what the engine is to execute in its
-// place.
-func (s *session) dispatch(line string) (forward string) {
+// dispatch executes a command line.
+func (s *session) dispatch(line string) {
 	if line == tooLongLine {
 		s.reply("500 Command line too long")
-		return ""
+		return
 	}
 	c := parseCommand(line)
 	if c.verb == "" {
 		s.reply("500 No command given")
-		return ""
+		return
 	}
 	if !duringTransfer(c) {
 		if !s.waitTransfer() {
-			return ""
+			return
 		}
 		s.verb = c.verb
 	}
@@ -77,21 +64,13 @@ func (s *session) dispatch(line string) (forward string) {
 	switch {
 	case !ok:
 		s.reply("500 Unknown command %s", shown(c.verb))
-		return ""
-	case !beforeLogin(c) && !s.loggedIn():
-		return ""
+	case beforeLogin(c) || s.loggedIn():
+		handle(c)
 	}
-	forward = handle(c)
-	if len(forward) > engineLine {
-		s.reply("500 Command line too long")
-		return ""
-	}
-	return forward
 }
 
-// handler finds what the session does with a verb before, or instead of, the engine. A verb
-// that is not here is unknown.
-func (s *session) handler(verb string) (func(command) (forward string), bool) {
+// handler finds what executes a verb. A verb that is not here is unknown.
+func (s *session) handler(verb string) (func(command), bool) {
 	switch verb {
 	case "USER":
 		return s.doUser, true
@@ -182,7 +161,7 @@ func (s *session) handler(verb string) (func(command) (forward string), bool) {
 	case "REIN":
 		return s.doRein, true
 	case "QUIT":
-		return command.line, true
+		return s.doQuit, true
 	case "ACCT", "SMNT", "ADAT", "CONF", "ENC", "MIC", "LPRT", "LPSV":
 		return s.answer("502 Command not implemented"), true
 	}
@@ -198,21 +177,20 @@ func (s *session) loggedIn() bool {
 }
 
 // answer is for commands that are always answered the same.
-func (s *session) answer(reply string) func(command) string {
-	return func(command) string {
+func (s *session) answer(reply string) func(command) {
+	return func(command) {
 		s.reply("%s", reply)
-		return ""
 	}
 }
 
 // onPath is for commands that need an argument, a path most of the time.
-func (s *session) onPath(do func(command) string) func(command) string {
-	return func(c command) string {
+func (s *session) onPath(do func(command)) func(command) {
+	return func(c command) {
 		if c.arg == "" {
 			s.reply("501 %s needs a path", c.verb)
-			return ""
+			return
 		}
-		return do(c)
+		do(c)
 	}
 }
 
@@ -231,7 +209,7 @@ func (s *session) reply(format string, args ...any) {
 func (s *session) replyAsIs(text string) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	_ = s.send([]byte(text + "\r\n")) // a client that is gone is noticed by run
+	_ = s.send([]byte(text + "\r\n")) // a client that is gone is noticed by the reader
 }
 
 // printable is a line with a question mark in place of each control character. Bytes above

@@ -46,20 +46,19 @@ func (s *session) setDataPort(p dataPort) {
 }
 
 // doPasv opens a port for the client to connect to (RFC 959, 4.1.2).
-func (s *session) doPasv(c command) string {
+func (s *session) doPasv(c command) {
 	if s.refuseAfterAll(c) {
-		return ""
+		return
 	}
 	if port := s.openPassive(); port != nil {
 		n := port.number()
 		s.reply("227 Entering Passive Mode (%s,%d,%d)", strings.ReplaceAll(s.passiveIP().String(), ".", ","), n>>8, n&255)
 	}
-	return ""
 }
 
 // doEpsv opens a port on the address that the client has connected to, of whatever family.
 // ALL promises that no other command will ask for a data connection (RFC 2428, 3 and 4).
-func (s *session) doEpsv(c command) string {
+func (s *session) doEpsv(c command) {
 	switch arg := strings.ToUpper(c.arg); {
 	case arg == "ALL":
 		s.epsvAll = true
@@ -73,7 +72,6 @@ func (s *session) doEpsv(c command) string {
 			s.reply("229 Entering Extended Passive Mode (|||%d|)", port.number())
 		}
 	}
-	return ""
 }
 
 // openPassive replaces the data port by a passive one; nil if there is none, and the
@@ -122,9 +120,9 @@ func (s *session) passiveIP() netip.Addr {
 
 // doActive takes the address of PORT or EPRT. It must be the client's own, so that nobody
 // can be attacked through us, and no port below 1024 (RFC 2577, 3).
-func (s *session) doActive(c command) string {
+func (s *session) doActive(c command) {
 	if s.refuseAfterAll(c) {
-		return ""
+		return
 	}
 	parse := parsePort
 	if c.verb == "EPRT" {
@@ -150,7 +148,6 @@ func (s *session) doActive(c command) string {
 		s.setDataPort(activePort{from: local.IP, to: addr})
 		s.reply("200 %s command successful", c.verb)
 	}
-	return ""
 }
 
 var (

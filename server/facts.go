@@ -76,14 +76,14 @@ func (s *session) optsMLST(list string) {
 
 // doMlst tells the facts of one path (RFC 3659, 7.2). It shows the path from the root, which
 // the client may use as it is.
-func (s *session) doMlst(c command) string {
+func (s *session) doMlst(c command) {
 	if !s.loggedIn() {
-		return ""
+		return
 	}
 	entry, err := s.files.Lookup(c.verb, c.arg)
 	if err != nil {
 		s.replyError(err)
-		return ""
+		return
 	}
 	path := s.absolute(c.arg)
 	w := newFactsWriter(s.selectedFacts(), s.account.Permissions)
@@ -92,7 +92,6 @@ func (s *session) doMlst(c command) string {
 	}
 	// In one write; no path has a line end in it.
 	s.replyAsIs("250-Listing\r\n " + string(w.append(nil, entry)) + " " + path + "\r\n250 End")
-	return ""
 }
 
 // factsWriter writes the facts of entries, for MLST and for MLSD.

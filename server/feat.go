@@ -3,9 +3,8 @@ package server
 import "strings"
 
 // doFeat lists the extensions (RFC 2389, 3): those that work here, and no others.
-func (s *session) doFeat(command) string {
+func (s *session) doFeat(command) {
 	s.reply("211-Features:\r\n %s\r\n211 End", strings.Join(s.features(), "\r\n "))
-	return ""
 }
 
 func (s *session) features() []string {

@@ -6,37 +6,37 @@ import (
 	"slices"
 	"strings"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
+	"github.com/spdscheme/spdserver/driver"
 )
 
 // hashName is an algorithm as HASH calls it.
 type hashName struct {
 	name string
-	algo ftpserver.HASHAlgo
+	algo driver.HashAlgo
 }
 
 // hashNames are the algorithms of HASH (draft-bryan-ftpext-hash), the default first.
 func hashNames() []hashName {
 	return []hashName{
-		{"SHA-256", ftpserver.HASHAlgoSHA256}, {"SHA-512", ftpserver.HASHAlgoSHA512},
-		{"SHA-1", ftpserver.HASHAlgoSHA1}, {"MD5", ftpserver.HASHAlgoMD5}, {"CRC32", ftpserver.HASHAlgoCRC32},
+		{"SHA-256", driver.SHA256}, {"SHA-512", driver.SHA512},
+		{"SHA-1", driver.SHA1}, {"MD5", driver.MD5}, {"CRC32", driver.CRC32},
 	}
 }
 
 // hashOf is the algorithm of a command: that of OPTS HASH for HASH, else the one in its
 // name.
-func (s *session) hashOf(verb string) ftpserver.HASHAlgo {
+func (s *session) hashOf(verb string) driver.HashAlgo {
 	switch verb {
 	case "XCRC":
-		return ftpserver.HASHAlgoCRC32
+		return driver.CRC32
 	case "XMD5", "MD5":
-		return ftpserver.HASHAlgoMD5
+		return driver.MD5
 	case "XSHA1", "XSHA":
-		return ftpserver.HASHAlgoSHA1
+		return driver.SHA1
 	case "XSHA256":
-		return ftpserver.HASHAlgoSHA256
+		return driver.SHA256
 	case "XSHA512":
-		return ftpserver.HASHAlgoSHA512
+		return driver.SHA512
 	}
 	return hashNames()[s.hash].algo
 }
@@ -68,7 +68,7 @@ func (s *session) optsHash(value string) {
 }
 
 // doHash answers HASH, and XCRC and its like, which may name a part of the file.
-func (s *session) doHash(c command) string {
+func (s *session) doHash(c command) {
 	var err error
 	for _, target := range hashTargets(c) {
 		var info fs.FileInfo
@@ -85,10 +85,9 @@ func (s *session) doHash(c command) string {
 		default:
 			s.hashFile(c, target, info.Size())
 		}
-		return ""
+		return
 	}
 	s.replyError(err)
-	return ""
 }
 
 func (s *session) hashFile(c command, target hashTarget, size int64) {

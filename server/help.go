@@ -38,11 +38,11 @@ func siteUsages() []usage {
 }
 
 // doHelp lists the commands, or explains one (RFC 959, 4.1.3).
-func (s *session) doHelp(c command) string {
+func (s *session) doHelp(c command) {
 	verb, _, _ := strings.Cut(strings.ToUpper(c.arg), " ")
 	if verb == "SITE" {
 		s.siteHelp()
-		return ""
+		return
 	}
 	known := slices.DeleteFunc(usages(), func(u usage) bool {
 		_, works := s.handler(u.verb)
@@ -50,7 +50,7 @@ func (s *session) doHelp(c command) string {
 	})
 	if verb == "" {
 		s.reply("214-These commands work:\r\n%s214 HELP <command> tells more", columns(known))
-		return ""
+		return
 	}
 	i := slices.IndexFunc(known, func(u usage) bool { return u.verb == verb })
 	if i < 0 {
@@ -58,7 +58,6 @@ func (s *session) doHelp(c command) string {
 	} else {
 		s.reply("214 Syntax: %s", strings.TrimSpace(verb+" "+known[i].parameters))
 	}
-	return ""
 }
 
 func (s *session) siteHelp() {

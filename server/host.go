@@ -8,7 +8,7 @@ import (
 
 // doHost takes the name of the server that the client wants (RFC 7151). There is one here,
 // whatever it is called; but it must be the name that TLS was begun with.
-func (s *session) doHost(c command) string {
+func (s *session) doHost(c command) {
 	switch sni := s.serverName(); {
 	case s.account != nil || s.name != "":
 		s.reply("503 HOST comes before USER")
@@ -19,7 +19,6 @@ func (s *session) doHost(c command) string {
 	default:
 		s.reply("220 %s", s.server.Banner)
 	}
-	return ""
 }
 
 // serverName is what the client has called the server when TLS began; "" if nothing.

@@ -17,6 +17,7 @@ const linesAhead = 16
 
 // readLines is the reader: it passes on command lines until the client is gone.
 func (s *session) readLines() {
+	defer s.lastWords()
 	defer close(s.lines)
 	for {
 		line, err := s.in.next()
@@ -120,16 +121,14 @@ func (s *session) lost(broken bool) {
 // QUIT.
 const lastWordsTimeout = 10 * time.Second
 
-// lastWords waits for the engine to execute what a client has left behind.
+// lastWords bounds the time in which is executed what a client has left behind.
 func (s *session) lastWords() {
 	s.mu.Lock()
 	quit := s.quit
 	s.mu.Unlock()
 	if !quit {
-		timer := time.AfterFunc(lastWordsTimeout, s.cut)
-		defer timer.Stop()
+		time.AfterFunc(lastWordsTimeout, s.cut)
 	}
-	<-s.left
 }
 
 // nextLine waits for a command line. io.EOF ends the session: the client is gone, was

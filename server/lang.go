@@ -3,7 +3,7 @@ package server
 import "strings"
 
 // doLang chooses the language of replies, of which there is one: English (RFC 2640, 4).
-func (s *session) doLang(c command) string {
+func (s *session) doLang(c command) {
 	primary, _, _ := strings.Cut(c.arg, "-")
 	switch {
 	case c.arg == "" || strings.EqualFold(primary, "en") && isLanguage(c.arg):
@@ -14,7 +14,6 @@ func (s *session) doLang(c command) string {
 		s.noteLanguage(c.arg)
 		s.reply("504 Only LANG EN is supported")
 	}
-	return ""
 }
 
 // noteLanguage keeps what a client would rather have read: its file names are probably in a

@@ -14,7 +14,7 @@ import (
 const loginTimeout = 30 * time.Second
 
 // doUser takes the name (RFC 959).
-func (s *session) doUser(c command) string {
+func (s *session) doUser(c command) {
 	switch {
 	case s.account != nil:
 		s.reply("503 Already logged in")
@@ -24,35 +24,57 @@ func (s *session) doUser(c command) string {
 		s.reply("501 USER needs a name")
 	default:
 		s.name = c.arg
-		return c.line()
+		s.reply("331 Password required")
 	}
-	return ""
 }
 
-// doPass checks the password. Only after that the engine learns that somebody is there,
-// and it never sees the password.
-func (s *session) doPass(c command) string {
+// doPass checks the password.
+func (s *session) doPass(c command) {
 	switch {
 	case s.account != nil:
 		s.reply("503 Already logged in")
-		return ""
+		return
 	case s.name == "":
 		s.reply("503 Send USER first")
-		return ""
+		return
 	}
 	account, err := s.login(c.arg)
 	if err != nil {
 		s.refuseLogin(err)
-		return ""
+		return
 	}
 	if !s.server.admitUser(s, account) {
 		s.reportLogin(errManyOfUser)
 		s.farewellNow("421 Too many sessions of this account; try again later")
-		return ""
+		return
 	}
 	s.setAccount(account)
 	s.reportLogin(nil)
-	return "PASS"
+	s.enter(account)
+}
+
+// enter gives a user who has logged in the files.
+func (s *session) enter(account *auth.User) {
+	files, err := s.server.Driver(s.ctx, driver.Deps{
+		Client: s,
+		Log:    s.log.With("user", account.Name),
+		Alive:  s.alive,
+		Report: s.report,
+	}, account)
+	if err != nil {
+		s.log.Error("no file system for a user", "user", account.Name, "err", err)
+		s.farewellNow("421 Login is not possible now; try again later")
+		return
+	}
+	s.files = files
+	s.tellCharset()
+	s.reply("230 Logged in")
+}
+
+// doQuit ends the session (RFC 959, 4.1.1).
+func (s *session) doQuit(command) {
+	s.reply("221 Goodbye")
+	s.ended = true
 }
 
 var errManyOfUser = errors.New("too many sessions of the account")
@@ -78,7 +100,7 @@ func (s *session) refuseLogin(err error) {
 	s.reply("530 Login incorrect")
 }
 
-// farewellNow makes the next Read end the session with a reply.
+// farewellNow ends the session before the next command, with a reply.
 func (s *session) farewellNow(reply string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +120,7 @@ func (s *session) isSecure() bool {
 }
 
 // doAuth begins TLS (RFC 4217, 4).
-func (s *session) doAuth(c command) string {
+func (s *session) doAuth(c command) {
 	switch mechanism := strings.ToUpper(c.arg); {
 	case mechanism == "":
 		s.reply("501 AUTH needs a mechanism; use AUTH TLS")
@@ -114,12 +136,11 @@ func (s *session) doAuth(c command) string {
 		s.reply("234 Begin the TLS handshake")
 		_ = s.startTLS() // a failure has ended the session
 	}
-	return ""
 }
 
 // doPbsz is a formality: TLS has no buffers to protect (RFC 4217, 8). The size is one of
 // 32 bits (RFC 2228, 3).
-func (s *session) doPbsz(c command) string {
+func (s *session) doPbsz(c command) {
 	_, ok := parseNumber(c.arg, 32)
 	switch {
 	case !s.isSecure():
@@ -130,12 +151,11 @@ func (s *session) doPbsz(c command) string {
 		s.pbsz = true
 		s.reply("200 PBSZ=0")
 	}
-	return ""
 }
 
 // doProt chooses whether data connections are protected (RFC 4217, 9). PBSZ comes first
 // (RFC 2228, 3), but for implicit TLS, which knew neither AUTH nor PBSZ.
-func (s *session) doProt(c command) string {
+func (s *session) doProt(c command) {
 	level := strings.ToUpper(c.arg)
 	switch {
 	case !s.isSecure():
@@ -154,7 +174,6 @@ func (s *session) doProt(c command) string {
 		s.private = level == "P"
 		s.reply("200 Data connections will be %s", map[bool]string{true: "private", false: "clear"}[s.private])
 	}
-	return ""
 }
 
 // reportLogin logs and counts a login, or one that was refused.

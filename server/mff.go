@@ -8,21 +8,20 @@ import (
 )
 
 // doMff sets facts of a file (draft-somers-ftp-mfxx, 5). Modify is the one that can be set.
-func (s *session) doMff(c command) string {
+func (s *session) doMff(c command) {
 	facts, path, _ := strings.Cut(c.arg, " ")
 	t, err := parseFacts(facts)
 	if err == nil && path == "" {
 		err = errFacts()
 	}
 	if err == nil {
-		err = s.files.Chtimes(path, t, t)
+		err = s.files.SetTime(path, t)
 	}
 	if err != nil {
 		s.replyError(err)
 	} else {
 		s.replyFact(t, path)
 	}
-	return ""
 }
 
 func errFacts() error {

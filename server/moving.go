@@ -5,7 +5,7 @@ import (
 	"net"
 	"os"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
+	"github.com/spdscheme/spdserver/driver"
 )
 
 // mover moves the bytes of a transfer. One of the two is called.
@@ -35,13 +35,13 @@ func (s *session) prepare(t *transfer) (mover, error) {
 	return s.openListing(t.ctx, t.command)
 }
 
-func (s *session) openFile(t *transfer, flags int, offset int64) (ftpserver.FileTransfer, error) {
+func (s *session) openFile(t *transfer, flags int, offset int64) (driver.File, error) {
 	return s.files.OpenTransfer(t.ctx, t.command.arg, flags, offset)
 }
 
 // receiving is STOR and APPE.
 type receiving struct {
-	file  ftpserver.FileTransfer
+	file  driver.File
 	ascii bool
 }
 
@@ -61,7 +61,7 @@ func (r *receiving) fail(err error) { failFile(r.file, err) }
 
 // sending is RETR.
 type sending struct {
-	file  ftpserver.FileTransfer
+	file  driver.File
 	ascii bool
 }
 
@@ -81,16 +81,14 @@ func (s *sending) move(conn net.Conn) error {
 func (s *sending) fail(err error) { failFile(s.file, err) }
 
 // failFile ends a file's transfer that has failed.
-func failFile(file ftpserver.FileTransfer, err error) {
-	if f, ok := file.(ftpserver.FileTransferError); ok {
-		f.TransferError(err)
-	}
+func failFile(file driver.File, err error) {
+	file.TransferError(err)
 	_ = file.Close() // the error is known
 }
 
 // readInto lets the file read the connection itself. io.Copy would ask a TCP connection
 // to write.
-func readInto(file ftpserver.FileTransfer, from io.Reader) (int64, error) {
+func readInto(file driver.File, from io.Reader) (int64, error) {
 	if f, ok := file.(io.ReaderFrom); ok {
 		return f.ReadFrom(from)
 	}

@@ -3,7 +3,7 @@ package server
 import "strings"
 
 // doOpts sets an option of another command (RFC 2389, 4).
-func (s *session) doOpts(c command) string {
+func (s *session) doOpts(c command) {
 	option, value, _ := strings.Cut(c.arg, " ")
 	switch strings.ToUpper(option) {
 	case "UTF8", "UTF-8":
@@ -17,7 +17,6 @@ func (s *session) doOpts(c command) string {
 	default:
 		s.reply("501 No options of %s are known", shown(option))
 	}
-	return ""
 }
 
 // optsUTF8 fixes the charset of file names (RFC 2640, and the draft that clients follow).

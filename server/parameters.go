@@ -7,8 +7,8 @@ import (
 
 // onlyParameter is for STRU and MODE (RFC 959, 4.1.2): one value is supported, which is the
 // default.
-func (s *session) onlyParameter(value string) func(command) string {
-	return func(c command) string {
+func (s *session) onlyParameter(value string) func(command) {
+	return func(c command) {
 		switch {
 		case c.arg == "":
 			s.reply("501 %s needs a parameter", c.verb)
@@ -17,12 +17,11 @@ func (s *session) onlyParameter(value string) func(command) string {
 		default:
 			s.reply("504 Only %s %s is supported", c.verb, value)
 		}
-		return ""
 	}
 }
 
 // doType notes the representation type for transfers (RFC 959, 3.1.1).
-func (s *session) doType(c command) string {
+func (s *session) doType(c command) {
 	switch strings.ReplaceAll(strings.ToUpper(c.arg), " ", "") {
 	case "I", "L8":
 		s.ascii = false
@@ -35,11 +34,10 @@ func (s *session) doType(c command) string {
 	default:
 		s.reply("504 Only TYPE I and TYPE A are supported")
 	}
-	return ""
 }
 
 // doRest takes the restart point of the next transfer (RFC 3659, 5).
-func (s *session) doRest(c command) string {
+func (s *session) doRest(c command) {
 	n, ok := parseSize(c.arg)
 	switch {
 	case !ok:
@@ -50,12 +48,11 @@ func (s *session) doRest(c command) string {
 		s.rest = n
 		s.reply("350 The next transfer begins at byte %d", n)
 	}
-	return ""
 }
 
 // doAllo announces the size of the next upload. The record size of "n R m" means nothing:
 // files here have no records (RFC 959, 4.1.3).
-func (s *session) doAllo(c command) string {
+func (s *session) doAllo(c command) {
 	n, ok := parseAllo(c.arg)
 	switch {
 	case !ok:
@@ -63,13 +60,12 @@ func (s *session) doAllo(c command) string {
 	case s.ascii: // what comes is not what is stored
 		s.reply("202 ALLO means nothing in TYPE A")
 	default:
-		if err := s.files.AllocateSpace(int(n)); err != nil {
+		if err := s.files.Allocate(n); err != nil {
 			s.replyError(err)
 		} else {
 			s.reply("200 The next upload will have %d bytes", n)
 		}
 	}
-	return ""
 }
 
 // parseAllo reads "n" or "n R m".

@@ -1,24 +1,20 @@
 // Package server is the FTP side of SPD: listeners, sessions, limits and drain.
 //
-// ftpserverlib is the engine: it keeps a session's working directory and executes the
-// commands without a data connection. Between it and the client stands a session, a
-// net.Conn of ours (see session.go): it assembles command lines, speaks Telnet and TLS,
-// logs users in, runs transfers (transfer.go) over data connections (data.go, passive.go),
-// and corrects the engine's replies.
+// A session (session.go) is one client's control connection: it assembles command lines,
+// speaks Telnet and TLS, logs users in, executes commands (commands.go) and runs transfers
+// (transfer.go) over data connections (data.go, passive.go).
 package server
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spdscheme/spdserver/audit"
@@ -67,10 +63,8 @@ var ErrClosed = errors.New("server closed")
 // Server serves FTP on any number of listeners.
 type Server struct {
 	Options
-	engine   *ftpserver.FtpServer
-	arrivals *arrivals
-	passive  *passivePorts
-	metrics  *metrics
+	passive *passivePorts
+	metrics *metrics
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
@@ -79,27 +73,19 @@ type Server struct {
 	drained   chan struct{} // closed when draining begins
 
 	active  sync.WaitGroup // sessions
-	running sync.WaitGroup // the engine and accept loops
+	running sync.WaitGroup // accept loops
 }
 
 // New returns a Server that does not listen yet. Close it when done.
 func New(opts Options) (*Server, error) {
-	s := &Server{
+	return &Server{
 		Options:   opts,
-		arrivals:  newArrivals(),
 		passive:   newPassivePorts(opts.PassiveFirst, opts.PassiveLast, opts.ConnectTimeout),
 		metrics:   newMetrics(opts.Metrics),
 		listeners: make(map[net.Listener]bool),
 		sessions:  make(map[*session]bool),
 		drained:   make(chan struct{}),
-	}
-	s.engine = ftpserver.NewFtpServer(&engineDriver{server: s})
-	s.engine.Logger = slog.New(engineLog{opts.Log.Handler()})
-	if err := s.engine.Listen(); err != nil {
-		return nil, fmt.Errorf("start FTP engine: %w", err)
-	}
-	s.running.Go(func() { _ = s.engine.Serve() }) // ends when arrivals are closed
-	return s, nil
+	}, nil
 }
 
 // Serve accepts sessions from l until Shutdown or Close, and returns ErrClosed then.
@@ -236,6 +222,5 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.active.Wait()
 	s.passive.close()
-	s.arrivals.stop()
 	s.running.Wait()
 }

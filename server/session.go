@@ -10,21 +10,15 @@ import (
 	"sync"
 	"time"
 
-	ftpserver "github.com/fclairamb/ftpserverlib"
-
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
 )
 
-// session is one client's control connection, and the net.Conn that the engine talks to
-// in its place. Three goroutines meet here:
+// session is one client's control connection. Three goroutines meet here:
 //
-//   - the reader, which is run, reads command lines (input.go) and passes them on. It never
-//     waits for a command to be done, so that ABOR and a client that goes away are noticed
-//     at once;
-//   - the engine's command loop takes the lines by Read, which executes what the session can
-//     do itself, and gives replies by Write, which corrects them and passes them on
-//     (replies.go);
+//   - the reader reads command lines (input.go) and passes them on. It never waits for a
+//     command to be done, so that ABOR and a client that goes away are noticed at once;
+//   - the command loop, which is run, takes the lines and executes them;
 //   - a transfer, if one is in progress, moves bytes and replies when it is done
 //     (transfer.go).
 type session struct {
@@ -37,7 +31,6 @@ type session struct {
 
 	began    time.Time
 	implicit bool
-	left     chan struct{} // closed when the engine has left
 	gone     chan struct{} // closed when the client has closed the control connection
 
 	in    *lineReader   // of the reader alone, but for AUTH TLS
@@ -45,20 +38,19 @@ type session struct {
 	goOn  chan struct{} // from the command loop to the reader, which waits for it
 	wake  chan struct{} // makes the command loop look at the session's state
 
-	// Of the engine's command loop alone.
+	// Of the command loop alone.
 	held     bool   // the reader waits for the end of the command
-	pending  []byte // command line that the engine has not read yet
 	name     string // of the last USER
 	failures int
-	account  *auth.User              // after login
-	files    *driver.Driver          // after login
-	engine   ftpserver.ClientContext // after login
-	tickets  *tickets                // of TLS; nil before it
-	port     dataPort                // for the next transfer; nil before PASV and the like
-	verb     string                  // the command being executed
+	account  *auth.User     // after login
+	files    *driver.Driver // after login
+	dir      string         // working directory, in the client's bytes
+	tickets  *tickets       // of TLS; nil before it
+	port     dataPort       // for the next transfer; nil before PASV and the like
+	verb     string         // the command being executed
+	ended    bool           // QUIT has been executed
 	settings
-	replies  replyLines // guarded by writing
-	nonsense int        // replies 500 without another between them; guarded by writing
+	nonsense int // replies 500 without another between them; guarded by writing
 
 	user string // after login; guarded by server.mu
 
@@ -78,8 +70,6 @@ type session struct {
 	quit     bool   // the client has said QUIT
 	isGone   bool   // gone is closed, for the client has closed the control connection
 }
-
-var _ net.Conn = (*session)(nil)
 
 // settings are what a client has said, until REIN.
 type settings struct {
@@ -109,8 +99,8 @@ func newSession(s *Server, conn net.Conn, implicit bool) *session {
 		log: s.Log.With("session", id, "remote", conn.RemoteAddr().String()),
 		ctx: ctx, cancel: cancel,
 		began: now, active: now, implicit: implicit,
-		left: make(chan struct{}),
 		gone: make(chan struct{}),
+		dir:  "/",
 		conn: conn, raw: conn, in: newLineReader(conn),
 		lines: make(chan input, linesAhead),
 		goOn:  make(chan struct{}),
@@ -134,21 +124,15 @@ func (s *session) run() {
 	if s.implicit && s.startTLS() != nil {
 		return
 	}
-	if !s.server.arrivals.hand(s) {
-		return
-	}
-	s.readLines()
-	s.lastWords()
-	s.cancel()
+	s.reply("220 %s", s.server.Banner)
+	var reader sync.WaitGroup
+	reader.Go(s.readLines)
+	s.executeAll()
 	s.transfers.Wait()
+	s.close()
+	reader.Wait()
 	s.setDataPort(nil)
 	s.reportLogout()
-}
-
-// engineLeft is called once, when the engine has left the session.
-func (s *session) engineLeft() {
-	close(s.left)
-	s.cut()
 }
 
 // cut ends the session at once. It may be called at any time, and again.
@@ -183,28 +167,23 @@ func (s *session) refuse(reply string) {
 	_, _ = s.raw.Write([]byte(reply + "\r\n")) // a courtesy
 }
 
-// Read implements net.Conn for the engine: it returns command lines to execute.
-func (s *session) Read(p []byte) (int, error) {
-	for len(s.pending) == 0 {
+// executeAll is the command loop.
+func (s *session) executeAll() {
+	for !s.ended {
 		line, err := s.nextLine()
 		if err != nil {
-			return 0, err
+			return
 		}
-		if forward := s.execute(line); forward != "" {
-			s.pending = []byte(forward + "\r\n")
-		}
+		s.execute(line)
 	}
-	n := copy(p, s.pending)
-	s.pending = s.pending[n:]
-	return n, nil
 }
 
 func (s *session) transferring() bool { return s.current() != nil }
 
-func (s *session) execute(line string) (forward string) {
+func (s *session) execute(line string) {
 	defer s.recovered()
 	s.forget(parseCommand(line))
-	return s.dispatch(line)
+	s.dispatch(line)
 }
 
 // forget drops what earlier commands have prepared for another one than this: a file that
@@ -234,11 +213,11 @@ func belongsToTransfer(verb string) bool {
 	return movesFile(verb) || sends(verb)
 }
 
-// Path implements driver.Client: the working directory is the engine's.
-func (s *session) Path() string { return s.engine.Path() }
+// Path implements driver.Client.
+func (s *session) Path() string { return s.dir }
 
-// GetLastCommand implements driver.Client.
-func (s *session) GetLastCommand() string { return s.verb }
+// Verb implements driver.Client.
+func (s *session) Verb() string { return s.verb }
 
 func (s *session) connection() net.Conn {
 	s.mu.Lock()
@@ -265,27 +244,11 @@ func (s *session) startTLS() error {
 	return nil
 }
 
-// Close implements net.Conn for the engine.
-func (s *session) Close() error {
+// close ends the session in good order.
+func (s *session) close() {
 	if conn := s.connection(); conn != s.raw {
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 		_ = conn.Close() // says close_notify
 	}
 	s.cut()
-	return nil
 }
-
-// LocalAddr implements net.Conn.
-func (s *session) LocalAddr() net.Addr { return s.raw.LocalAddr() }
-
-// RemoteAddr implements net.Conn; sessionOf finds the session by it.
-func (s *session) RemoteAddr() net.Addr { return sessionAddr{s.raw.RemoteAddr(), s} }
-
-// SetDeadline implements net.Conn. The session keeps time itself.
-func (s *session) SetDeadline(time.Time) error { return nil }
-
-// SetReadDeadline implements net.Conn; see SetDeadline.
-func (s *session) SetReadDeadline(time.Time) error { return nil }
-
-// SetWriteDeadline implements net.Conn; see SetDeadline.
-func (s *session) SetWriteDeadline(time.Time) error { return nil }

@@ -3,16 +3,15 @@ package server
 import "strings"
 
 // doSite executes what is particular to this server (RFC 959, 4.1.3).
-func (s *session) doSite(c command) string {
+func (s *session) doSite(c command) {
 	if c.arg == "" {
 		s.reply("501 SITE needs a command; try SITE HELP")
-		return ""
+		return
 	}
 	if verb, _, _ := strings.Cut(c.arg, " "); strings.EqualFold(verb, "HELP") {
 		s.siteHelp()
-		return ""
+		return
 	}
-	answer := s.files.Site(c.arg)
-	s.reply("%d %s", answer.Code, answer.Message)
-	return ""
+	text, err := s.files.Site(c.arg)
+	s.done(err, "200 "+text)
 }

@@ -11,10 +11,10 @@ import (
 
 // doStat tells how the session is and what it does, or what LIST would say about a path
 // (RFC 959, 4.1.3). It is one reply, and so is sent in one piece.
-func (s *session) doStat(c command) string {
+func (s *session) doStat(c command) {
 	if c.arg != "" {
 		s.statPath(c)
-		return ""
+		return
 	}
 	lines := []string{"211-Status of this session", "Connected from " + s.ip.String()}
 	if s.account == nil {
@@ -28,7 +28,6 @@ func (s *session) doStat(c command) string {
 		"Data connections "+either(s.private, "protected by TLS", "in clear text"),
 		s.progress())
 	s.reply("%s\r\n211 End of status", strings.Join(lines, "\r\n "))
-	return ""
 }
 
 func either(which bool, yes, no string) string {

@@ -7,13 +7,13 @@ import (
 
 // doStou stores a file under a name that nobody has (RFC 959, 4.1.3): the client's proposal
 // and random letters, of which there are enough that no two names meet.
-func (s *session) doStou(c command) string {
+func (s *session) doStou(c command) {
 	if c.arg == "" || strings.HasSuffix(c.arg, "/") {
 		c.arg += "file"
 	}
 	const letters = 10 // of 32: 50 bits
 	c.arg += "." + strings.ToLower(rand.Text()[:letters])
-	return s.doTransfer(c)
+	s.doTransfer(c)
 }
 
 // opening is the text behind 150. The name of STOU's file is where RFC 1123, 4.1.2.9, wants

@@ -15,55 +15,54 @@ const timeLayout = "20060102150405"
 
 // doMdtm tells when a file was modified (RFC 3659, 3). "MDTM time path" sets it, as some
 // clients do, unless a file of just that name is there and none of the shorter one.
-func (s *session) doMdtm(c command) string {
+func (s *session) doMdtm(c command) {
 	when, path, found := strings.Cut(c.arg, " ")
 	if !found || path == "" || !looksLikeTime(when) {
-		return s.tellTime(s.files.Stat(c.arg))
+		s.tellTime(s.files.Stat(c.arg))
+		return
 	}
 	t, err := parseTime(when)
 	if err == nil {
-		err = s.files.Chtimes(path, t, t)
+		err = s.files.SetTime(path, t)
 	}
 	switch {
 	case err == nil:
 		s.replyFact(t, path)
 	case errors.Is(err, errTime) || errors.Is(err, fs.ErrNotExist):
 		if info, statErr := s.files.Stat(c.arg); statErr == nil {
-			return s.tellTime(info, nil)
+			s.tellTime(info, nil)
+			return
 		}
 		s.replyError(err)
 	default:
 		s.replyError(err)
 	}
-	return ""
 }
 
-func (s *session) tellTime(info os.FileInfo, err error) string {
+func (s *session) tellTime(info os.FileInfo, err error) {
 	if err != nil {
 		s.replyError(err)
 	} else {
 		s.reply("213 %s", info.ModTime().UTC().Format(timeLayout))
 	}
-	return ""
 }
 
 // doMfmt sets a file's modification time (draft-somers-ftp-mfxx, 3).
-func (s *session) doMfmt(c command) string {
+func (s *session) doMfmt(c command) {
 	when, path, _ := strings.Cut(c.arg, " ")
 	if path == "" {
 		s.reply("501 Use MFMT YYYYMMDDhhmmss path")
-		return ""
+		return
 	}
 	t, err := parseTime(when)
 	if err == nil {
-		err = s.files.Chtimes(path, t, t)
+		err = s.files.SetTime(path, t)
 	}
 	if err != nil {
 		s.replyError(err)
 	} else {
 		s.replyFact(t, path)
 	}
-	return ""
 }
 
 // replyFact says what time a file has now.

@@ -27,7 +27,7 @@ type transfer struct {
 var errAborted = errors.New("aborted by the client")
 
 // doTransfer starts RETR, STOR, STOU, APPE, LIST, NLST or MLSD.
-func (s *session) doTransfer(c command) string {
+func (s *session) doTransfer(c command) {
 	rest, port := s.rest, s.port
 	s.rest = 0
 	switch {
@@ -41,7 +41,6 @@ func (s *session) doTransfer(c command) string {
 		s.port = nil
 		s.startTransfer(c, rest, port)
 	}
-	return ""
 }
 
 func movesFile(verb string) bool {
@@ -144,7 +143,7 @@ func (s *session) current() *transfer {
 }
 
 // doAbor ends the transfer in progress: 426 for it, then 226 for ABOR (RFC 959, 4.1.3).
-func (s *session) doAbor(command) string {
+func (s *session) doAbor(command) {
 	if t := s.current(); t != nil {
 		t.cancel(errAborted)
 		<-t.done
@@ -152,7 +151,6 @@ func (s *session) doAbor(command) string {
 		s.setDataPort(nil)
 	}
 	s.reply("226 ABOR successful")
-	return ""
 }
 
 // replyError answers with what the driver says about an error.
