@@ -2,8 +2,10 @@ package db
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/pressly/goose/v3"
@@ -14,6 +16,8 @@ import (
 // dialect is all in which the databases differ once they are open.
 type dialect struct {
 	goose goose.Dialect
+	// now is the time by the database's clock, that much later, as micros writes it.
+	now func(later time.Duration) string
 	// upsert ends an INSERT: where a row of these keys exists, columns are replaced.
 	upsert func(keys, columns []string) string
 	// exists: the error says that a row of that key exists.
@@ -31,6 +35,9 @@ type dialect struct {
 func mysqlDialect() dialect {
 	return dialect{
 		goose: goose.DialectMySQL,
+		now: func(later time.Duration) string {
+			return fmt.Sprintf("(UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND)", later.Microseconds())
+		},
 		upsert: func(_, columns []string) string {
 			return " ON DUPLICATE KEY UPDATE " + eachColumn(columns, "# = VALUES(#)")
 		},
@@ -47,6 +54,9 @@ func mysqlDialect() dialect {
 func sqliteDialect() dialect {
 	return dialect{
 		goose: goose.DialectSQLite3,
+		now: func(later time.Duration) string {
+			return fmt.Sprintf("(strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '%+.3f seconds') || '000')", later.Seconds())
+		},
 		upsert: func(keys, columns []string) string {
 			return " ON CONFLICT (" + strings.Join(keys, ", ") + ") DO UPDATE SET " + eachColumn(columns, "# = excluded.#")
 		},
