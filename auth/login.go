@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -69,14 +68,14 @@ func New(users Users, o Options) *Authenticator {
 // Hashes is how many hash operations there were so far.
 func (a *Authenticator) Hashes() uint64 { return a.hashes.Load() }
 
-// LoginOver returns the user of that name if the password is his and the account may be used
+// Login returns the user of that name if the password is his and the account may be used
 // over that connection now. With the account's read-only password he gets no more than the
 // ReadOnly permissions. Errors are ErrDenied, and ErrUnavailable if the accounts cannot
 // be read or ctx ends while waiting. The reason of a refusal is only logged.
 //
 // The row is read at each login, so that a change holds for the next one; only hashing
 // is skipped for a password verified in the last minute.
-func (a *Authenticator) LoginOver(ctx context.Context, name, pass string, conn Connection) (*User, error) {
+func (a *Authenticator) Login(ctx context.Context, name, pass string, conn Connection) (*User, error) {
 	t := &attempt{Authenticator: a, name: name, pass: pass}
 	account, reason, err := t.run(ctx, conn)
 	if err != nil {
@@ -87,11 +86,6 @@ func (a *Authenticator) LoginOver(ctx context.Context, name, pass string, conn C
 		return nil, ErrDenied
 	}
 	return account.As(Proof{column: t.column, stored: t.stored}), nil
-}
-
-// Login is LoginOver for a connection of which only the address is known: without TLS.
-func (a *Authenticator) Login(ctx context.Context, name, pass string, from netip.Addr) (*User, error) {
-	return a.LoginOver(ctx, name, pass, Connection{From: from})
 }
 
 // refusalLevel is higher for what an administrator has to mend.

@@ -107,7 +107,7 @@ func account(name string, change ...func(*Account)) Account {
 	return a
 }
 
-func here() netip.Addr { return netip.MustParseAddr("192.0.2.7") }
+func here() Connection { return Connection{From: netip.MustParseAddr("192.0.2.7")} }
 
 func everyKind() *accounts {
 	cidr := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}

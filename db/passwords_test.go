@@ -56,7 +56,7 @@ func TestEverySchemeLogsIn(t *testing.T) {
 	if len(hashes) < 18 {
 		t.Fatalf("only %d hashes", len(hashes))
 	}
-	from := netip.MustParseAddr("192.0.2.1")
+	from := auth.Connection{From: netip.MustParseAddr("192.0.2.1")}
 	onEach(t, func(t *testing.T, d *testDB) {
 		kept, upgrading := auth.New(d, auth.Options{}), auth.New(d, auth.Options{Rehash: true})
 		for i, h := range hashes {
@@ -96,7 +96,7 @@ func TestPasswordsHashedByTheDatabase(t *testing.T) {
 	} {
 		name := fmt.Sprint("user", i)
 		d.exec("INSERT INTO users (username, password, bucket) VALUES (?, "+expression+", 'spd')", name)
-		if _, err := a.Login(t.Context(), name, "Grüße", netip.MustParseAddr("192.0.2.1")); err != nil {
+		if _, err := a.Login(t.Context(), name, "Grüße", auth.Connection{From: netip.MustParseAddr("192.0.2.1")}); err != nil {
 			t.Errorf("%s: %v", expression, err)
 		}
 	}

@@ -221,7 +221,7 @@ func TestLoginOverDatabase(t *testing.T) {
 	onEach(t, func(t *testing.T, d *testDB) {
 		d.exec(`INSERT INTO users (username, password, bucket) VALUES ('alice', '{plain}secret', 'spd')`)
 		a := auth.New(d, auth.Options{})
-		from := netip.MustParseAddr("192.0.2.1")
+		from := auth.Connection{From: netip.MustParseAddr("192.0.2.1")}
 		for range 2 {
 			if _, err := a.Login(t.Context(), "alice", "secret", from); err != nil {
 				t.Fatal(err)

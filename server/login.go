@@ -82,7 +82,7 @@ var errManyOfUser = errors.New("too many sessions of the account")
 func (s *session) login(password string) (*auth.User, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, loginTimeout)
 	defer cancel()
-	return s.server.Login(ctx, s.name, password, s.ip)
+	return s.server.Login(ctx, s.name, password, auth.Connection{From: s.ip, TLS: s.isSecure()})
 }
 
 // refuseLogin answers a login that failed. The last attempt ends the session.

@@ -3,7 +3,6 @@ package server_test
 import (
 	"context"
 	"crypto/tls"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -53,8 +52,8 @@ func TestReinitializeBehindTransfer(t *testing.T) {
 // A user's session that has ended by REIN is not counted any more.
 func TestReinitializeFreesTheSession(t *testing.T) {
 	r := newRig(t, func(o *server.Options) {
-		o.Login = func(ctx context.Context, name, pass string, from netip.Addr) (*auth.User, error) {
-			user, err := loginByName(ctx, name, pass, from)
+		o.Login = func(ctx context.Context, name, pass string, conn auth.Connection) (*auth.User, error) {
+			user, err := loginByName(ctx, name, pass, conn)
 			if user != nil {
 				user.MaxSessions = 1
 			}

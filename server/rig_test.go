@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -94,7 +93,7 @@ func (r *rig) start(node string, change func(*server.Options)) {
 	r.addr = r.listen(r.server.Serve)
 }
 
-func loginByName(_ context.Context, name, password string, _ netip.Addr) (*auth.User, error) {
+func loginByName(_ context.Context, name, password string, _ auth.Connection) (*auth.User, error) {
 	user := &auth.User{Name: name, Bucket: "spd", Prefix: name + "/", Permissions: auth.ReadWrite}
 	switch {
 	case name == "nobody":
@@ -108,8 +107,8 @@ func loginByName(_ context.Context, name, password string, _ netip.Addr) (*auth.
 }
 
 // sharedHome puts both users into one place.
-func sharedHome(ctx context.Context, name, password string, from netip.Addr) (*auth.User, error) {
-	user, err := loginByName(ctx, name, password, from)
+func sharedHome(ctx context.Context, name, password string, conn auth.Connection) (*auth.User, error) {
+	user, err := loginByName(ctx, name, password, conn)
 	if user != nil {
 		user.Prefix, user.Permissions = "shared/", auth.ReadWrite
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -139,8 +138,8 @@ func newStage(t *testing.T, how string, cert tls.Certificate) *stage {
 }
 
 // login gives whoever comes the home of the scene.
-func (st *stage) login(ctx context.Context, name, password string, from netip.Addr) (*auth.User, error) {
-	user, err := loginByName(ctx, name, password, from)
+func (st *stage) login(ctx context.Context, name, password string, conn auth.Connection) (*auth.User, error) {
+	user, err := loginByName(ctx, name, password, conn)
 	if user != nil {
 		user.Prefix = st.home
 	}

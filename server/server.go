@@ -43,7 +43,7 @@ type Options struct {
 	TLSSessionReuse SessionReuse // of data connections
 
 	// Login tells who a client is; auth.Authenticator has it.
-	Login func(ctx context.Context, name, password string, from netip.Addr) (*auth.User, error)
+	Login func(ctx context.Context, name, password string, conn auth.Connection) (*auth.User, error)
 	// LoggedOut, if not nil, is told when a user's session is over, and which charset its file
 	// names turned out to be in; "": that is not sure.
 	LoggedOut func(user *auth.User, charset string)

@@ -11,7 +11,6 @@ import (
 	"io"
 	"math/big"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -362,8 +361,8 @@ func TestLimits(t *testing.T) {
 	r := newRig(t, func(o *server.Options) {
 		o.MaxSessionsPerIP = 2
 		login := o.Login
-		o.Login = func(ctx context.Context, name, pass string, from netip.Addr) (*auth.User, error) {
-			user, err := login(ctx, name, pass, from)
+		o.Login = func(ctx context.Context, name, pass string, conn auth.Connection) (*auth.User, error) {
+			user, err := login(ctx, name, pass, conn)
 			if user != nil {
 				user.MaxSessions = 1
 			}

@@ -93,7 +93,7 @@ func (c *userCLI) login(name, pass string) auth.Permissions {
 		c.t.Fatal(err)
 	}
 	defer func() { _ = accounts.Close() }() // only read from
-	user, err := auth.New(accounts, auth.Options{}).Login(c.t.Context(), name, pass, netip.MustParseAddr("192.0.2.1"))
+	user, err := auth.New(accounts, auth.Options{}).Login(c.t.Context(), name, pass, auth.Connection{From: netip.MustParseAddr("192.0.2.1")})
 	if errors.Is(err, auth.ErrDenied) {
 		return 0
 	}
