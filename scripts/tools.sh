@@ -28,6 +28,10 @@ system() {
 	compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || want+=(rsyslog-openssl)
 	has python3 || want+=(python3) # for ftplib, and examples in the documentation
 	has gcc || want+=(gcc libc6-dev) # for the race detector
+	has keepalived || want+=(keepalived) # these accept what "spdserver lvs render" writes
+	has nft || want+=(nftables)
+	has iptables-legacy || want+=(iptables)
+	has ip || want+=(iproute2)
 	apt_install "${want[@]}"
 }
 

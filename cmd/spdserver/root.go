@@ -42,6 +42,7 @@ func newRootCommand() *cobra.Command {
 		}),
 		newCharsetCommand(),
 		newHealthcheckCommand(),
+		newLVSCommand(),
 	)
 	return root
 }
