@@ -20,6 +20,8 @@ type dialect struct {
 	now func(later time.Duration) string
 	// upsert ends an INSERT: where a row of these keys exists, columns are replaced.
 	upsert func(keys, columns []string) string
+	// adding ends an INSERT: where a row of these keys exists in the table, the column grows.
+	adding func(keys []string, table, column string) string
 	// exists: the error says that a row of that key exists.
 	exists func(error) bool
 	// noParent: the error says that a row that must exist does not.
@@ -41,6 +43,9 @@ func mysqlDialect() dialect {
 		upsert: func(_, columns []string) string {
 			return " ON DUPLICATE KEY UPDATE " + eachColumn(columns, "# = VALUES(#)")
 		},
+		adding: func(_ []string, _, column string) string {
+			return " ON DUPLICATE KEY UPDATE " + eachColumn([]string{column}, "# = # + VALUES(#)")
+		},
 		exists:   mysqlError(1062), // ER_DUP_ENTRY
 		noParent: mysqlError(1452), // ER_NO_REFERENCED_ROW_2
 		noTable:  mysqlError(1146), // ER_NO_SUCH_TABLE
@@ -59,6 +64,10 @@ func sqliteDialect() dialect {
 		},
 		upsert: func(keys, columns []string) string {
 			return " ON CONFLICT (" + strings.Join(keys, ", ") + ") DO UPDATE SET " + eachColumn(columns, "# = excluded.#")
+		},
+		adding: func(keys []string, table, column string) string {
+			return " ON CONFLICT (" + strings.Join(keys, ", ") + ") DO UPDATE SET " +
+				eachColumn([]string{column}, "# = "+table+".# + excluded.#")
 		},
 		exists:   sqliteError(sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY),
 		noParent: sqliteError(sqlitelib.SQLITE_CONSTRAINT_FOREIGNKEY),

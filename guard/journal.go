@@ -1,0 +1,39 @@
+package guard
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Journal is what the nodes know together. All methods may be called concurrently. Times
+// are those of the journal, as Bans has learnt them from Active: the clock of a node may
+// be wrong, or be set.
+type Journal interface {
+	// Charge adds n to the failures that the subjects have at a time, and returns how many
+	// each of them has since then, in their order.
+	Charge(ctx context.Context, at, since time.Time, n int, subjects ...Subject) ([]int, error)
+	// Ban begins a ban, unless one of the subject is in force at b.Since: then it is false,
+	// and the ban in force is returned. The result says how long it is: first, and twice as
+	// long for each strike before, but no longer than longest. The subject's failures are
+	// forgotten.
+	Ban(ctx context.Context, b Ban, first, longest time.Duration) (Ban, bool, error)
+	// Active returns the time, and up to limit bans that are in force; those that people
+	// have made come first, then the latest. A row that cannot be understood is passed to
+	// bad, and left out.
+	Active(ctx context.Context, limit int, bad func(error)) (now time.Time, bans []Ban, err error)
+	// Settle notes that accounts have logged in well from networks.
+	Settle(ctx context.Context, at time.Time, places ...Place) error
+	// Settled tells whether an account has logged in well from a network since a time.
+	Settled(ctx context.Context, place Place, since time.Time) (bool, error)
+	// Forget deletes failures, bans that are over, and places from before three times.
+	Forget(ctx context.Context, failures, bans, places time.Time) error
+	// Lead tells whether this node does a job that only one may do, until a time.
+	Lead(ctx context.Context, job, node string, now, until time.Time) (bool, error)
+}
+
+// Place is an account and a network that it has logged in from.
+type Place struct {
+	Account string
+	Network netip.Prefix
+}
