@@ -18,7 +18,10 @@ import (
 // Mkdir is MKD (RFC 959): a marker object "name/".
 func (d *Driver) Mkdir(wire string) error {
 	return d.do("MKD", wire, func(_ *Operation, n name) error {
-		if err := d.permit(auth.Mkdir); err != nil {
+		if err := d.permit(n, auth.Mkdir); err != nil {
+			return err
+		}
+		if err := d.permitName(n); err != nil {
 			return err
 		}
 		if err := d.needFree(n); err != nil {
@@ -55,7 +58,7 @@ func (d *Driver) putMarker(n name) error {
 	_, err := d.Store.Put(d.ctx, n.dir(), bytes.NewReader(nil), 0, opts)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		d.dirs.add(n.dir(), seenDir{marker: true})
-		d.Made.add(d.user.Bucket, n.dir())
+		d.Made.add(d.user().Bucket, n.dir())
 	}
 	if err != nil {
 		return fmt.Errorf("make directory: %w", err)
@@ -67,7 +70,7 @@ func (d *Driver) putMarker(n name) error {
 // each directory.
 func (d *Driver) keepDirTime(n name) {
 	made := store.KeptTime{Key: n.dir(), ModTime: time.Now().UTC().Truncate(time.Second)}
-	if err := d.Times.SetTimes(d.ctx, d.user.Bucket, made); err != nil {
+	if err := d.Times.SetTimes(d.ctx, d.user().Bucket, made); err != nil {
 		d.Log.Warn("directory's time not kept", "path", n.path, "err", err)
 	}
 }
@@ -75,7 +78,7 @@ func (d *Driver) keepDirTime(n name) {
 // RemoveDir is RMD (RFC 959).
 func (d *Driver) RemoveDir(wire string) error {
 	return d.do("RMD", wire, func(_ *Operation, n name) error {
-		if err := d.permit(auth.Rmdir); err != nil {
+		if err := d.permit(n, auth.Rmdir); err != nil {
 			return err
 		}
 		if n.home() {
@@ -91,7 +94,7 @@ func (d *Driver) RemoveDir(wire string) error {
 			return fmt.Errorf("remove directory: %w", err)
 		}
 		d.dirs.forget(n.dir())
-		d.Made.remove(d.user.Bucket, n.dir())
+		d.Made.remove(d.user().Bucket, n.dir())
 		d.dropTimes(d.ctx, n.dir())
 		return nil
 	})
@@ -120,7 +123,7 @@ func (d *Driver) needEmpty(n name) error {
 
 // dropTimes forgets kept times; a failure leaves rows that hold for nothing.
 func (d *Driver) dropTimes(ctx context.Context, key string) {
-	if err := d.Times.DropTimes(ctx, d.user.Bucket, key); err != nil {
+	if err := d.Times.DropTimes(ctx, d.user().Bucket, key); err != nil {
 		d.Log.Warn("kept time not dropped", "err", err)
 	}
 }

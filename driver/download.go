@@ -25,7 +25,7 @@ var (
 )
 
 func (d *Driver) openDownload(ctx context.Context, n name, offset int64) (handle, error) {
-	if err := d.permit(auth.Download); err != nil {
+	if err := d.permit(n, auth.Download); err != nil {
 		return nil, err
 	}
 	if n.home() {
@@ -76,7 +76,7 @@ func (s objectSource) Open(ctx context.Context, off, n int64) (io.ReadCloser, er
 // WriteTo implements io.WriterTo: the session hands it the data connection.
 func (t *downloading) WriteTo(w io.Writer) (int64, error) {
 	d := t.driver
-	n, err := t.reader.WriteTo(newPatientWriter(patientWriter{ctx: t.ctx, to: w, silence: d.DataTimeout, limit: d.down}))
+	n, err := t.reader.WriteTo(newPatientWriter(patientWriter{ctx: t.ctx, to: w, silence: d.DataTimeout, limit: d.down.Load()}))
 	t.op.Bytes += n
 	if err != nil {
 		return n, t.fail(brokeOff(err))

@@ -9,9 +9,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -71,11 +71,11 @@ type Operation struct {
 // a time, that of the session.
 type Driver struct {
 	Deps
-	ctx     context.Context // ends with the session; of commands without a transfer
-	patient context.Context // the same, with the patience of transfers
-	user    auth.User
-	up      *rate.Limiter // nil: no limit
-	down    *rate.Limiter
+	ctx     context.Context              // ends with the session; of commands without a transfer
+	patient context.Context              // the same, with the patience of transfers
+	account atomic.Pointer[auth.User]    // never changed in place; see Refresh
+	up      atomic.Pointer[rate.Limiter] // nil: no limit
+	down    atomic.Pointer[rate.Limiter]
 	dirs    *seenDirs
 	windows *windows
 	files   *seenFiles
@@ -98,18 +98,20 @@ const controlPatience = 7 * time.Second
 
 // New returns the Driver of a user's session. ctx ends with the session.
 func New(ctx context.Context, deps Deps, user *auth.User) *Driver {
-	return &Driver{
+	d := &Driver{
 		Deps:    deps,
 		ctx:     store.WithPatience(ctx, controlPatience),
 		patient: ctx,
-		user:    *user,
-		up:      newLimiter(user.UploadRate),
-		down:    newLimiter(user.DownloadRate),
 		dirs:    newRecent[seenDir](),
 		windows: newWindows(),
 		files:   newRecent[store.Object](),
 		meant:   newRecent[string](),
 	}
+	account := *user
+	d.account.Store(&account)
+	d.up.Store(newLimiter(user.UploadRate))
+	d.down.Store(newLimiter(user.DownloadRate))
+	return d
 }
 
 // do runs one operation on a path in the client's bytes, reports it, and translates its
@@ -117,13 +119,19 @@ func New(ctx context.Context, deps Deps, user *auth.User) *Driver {
 func (d *Driver) do(verb, wire string, f func(*Operation, name) error) error {
 	op := Operation{Verb: verb, Started: time.Now()}
 	n, err := d.resolve(wire)
+	op.Path = pathOf(n, wire)
 	if err == nil {
-		op.Path = n.path
 		err = f(&op, n)
-	} else {
-		op.Path = strings.ToValidUTF8(wire, "\uFFFD")
 	}
 	return d.end(op, err)
+}
+
+// pathOf is a path for reports: as it was resolved, or what the client wrote.
+func pathOf(n name, wire string) string {
+	if n.path == "" {
+		return strings.ToValidUTF8(wire, "\uFFFD")
+	}
+	return n.path
 }
 
 // end reports an operation and translates its error.
@@ -142,11 +150,3 @@ func (d *Driver) end(op Operation, err error) error {
 
 // Wait returns when all transfers have ended; they do soon after the session's context has.
 func (d *Driver) Wait() { d.transfers.Wait() }
-
-// permit checks a right of the user.
-func (d *Driver) permit(right auth.Permissions) error {
-	if !d.user.Permissions.Has(right) {
-		return os.ErrPermission
-	}
-	return nil
-}

@@ -3,6 +3,7 @@ package driver
 import (
 	"io/fs"
 	"os"
+	"path"
 	"time"
 
 	"github.com/spdscheme/spdserver/auth"
@@ -15,7 +16,7 @@ type Entry struct {
 	name   string       // in the client's bytes
 	object store.Object // ModTime is the one to show; of a directory, Key ends in "/"
 	bucket string
-	write  bool
+	may    auth.Permissions
 }
 
 var _ os.FileInfo = Entry{}
@@ -45,7 +46,7 @@ func (e Entry) Timed() bool { return !e.object.ModTime.IsZero() }
 // Mode shows what the user may do; objects have no modes of their own.
 func (e Entry) Mode() os.FileMode {
 	mode := os.FileMode(0o444)
-	if e.write {
+	if e.may.Has(auth.Upload) {
 		mode |= 0o200
 	}
 	if e.IsDir() {
@@ -71,13 +72,20 @@ func (e Entry) Unique() uint64 {
 	return sum
 }
 
+// May is what the user may do with it.
+func (e Entry) May() auth.Permissions { return e.may }
+
 // entryOf shows an object or a prefix of this name to the client.
-func (d *Driver) entryOf(base string, o store.Object) Entry {
+func (d *Driver) entryOf(n name, o store.Object) Entry {
 	if o.Prefix {
 		o.Size, o.ETag = 0, "" // of the marker, if any
 	}
+	may := d.may(n)
+	if n.home() {
+		may &^= auth.Rename | auth.Rmdir
+	}
 	return Entry{
-		name: d.Names.Encode(base), object: o, bucket: d.user.Bucket,
-		write: d.user.Permissions.Has(auth.Upload),
+		name: d.Names.Encode(path.Base(n.path)), object: o, bucket: d.user().Bucket,
+		may: may,
 	}
 }

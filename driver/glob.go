@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"github.com/spdscheme/spdserver/auth"
 )
 
 // maxWildcards is how many components of a path may have wildcards: each is a directory
@@ -124,6 +126,9 @@ func (l *Listing) wildcards(n name, count int) (parent name, components []string
 // directories that it matches. shown is where that is, in the client's bytes.
 func (l *Listing) match(dir name, shown string, patterns []pattern) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		if l.driver.permit(dir, auth.List) != nil {
+			return // as if it were empty
+		}
 		r := l.driver.read(l.ctx, dir, patterns[0].head)
 		defer r.close()
 		if err := r.begin(); errors.Is(err, fs.ErrNotExist) {

@@ -22,10 +22,10 @@ type File interface {
 func (d *Driver) OpenTransfer(ctx context.Context, wire string, flags int, offset int64) (File, error) {
 	op := Operation{Verb: d.Client.Verb(), Started: time.Now()}
 	n, err := d.resolve(wire)
+	op.Path = n.path
 	if err != nil {
 		return nil, d.end(op, err)
 	}
-	op.Path = n.path
 	if n.slash {
 		return nil, d.end(op, errNotFile)
 	}

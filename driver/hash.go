@@ -34,7 +34,7 @@ const (
 // digest of the bytes [start, end), in hexadecimal.
 func (d *Driver) ComputeHash(wire string, algo HashAlgo, start, end int64) (digest string, err error) {
 	err = d.do(d.Client.Verb(), wire, func(_ *Operation, n name) error {
-		if err := d.permit(auth.Download); err != nil {
+		if err := d.permit(n, auth.Download); err != nil {
 			return err
 		}
 		if start < 0 || end < start {
@@ -61,7 +61,7 @@ func (d *Driver) knownHash(n name, algo HashAlgo, start, end int64) (string, err
 	case err != nil || end < known.Size:
 		return "", err
 	}
-	return cmp.Or(storedDigest(known, algo), d.Hashes.get(hashed{d.user.Bucket, n.key, known.ETag, algo})), nil
+	return cmp.Or(storedDigest(known, algo), d.Hashes.get(hashed{d.user().Bucket, n.key, known.ETag, algo})), nil
 }
 
 func (d *Driver) computeHash(n name, algo HashAlgo, start, end int64) (string, error) {
@@ -75,7 +75,7 @@ func (d *Driver) computeHash(n name, algo HashAlgo, start, end int64) (string, e
 	}
 	digest := hex.EncodeToString(sum.Sum(nil))
 	if start == 0 && end >= object.Size {
-		d.Hashes.add(hashed{d.user.Bucket, n.key, object.ETag, algo}, digest)
+		d.Hashes.add(hashed{d.user().Bucket, n.key, object.ETag, algo}, digest)
 	}
 	return digest, nil
 }

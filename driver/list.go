@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"path"
-	"strings"
 	"time"
 
 	"github.com/spdscheme/spdserver/auth"
@@ -47,12 +45,11 @@ func (d *Driver) OpenListing(ctx context.Context, verb, wire string) (*Listing, 
 func (l *Listing) open(wire string) error {
 	d := l.driver
 	n, err := d.resolve(wire)
+	l.op.Path = pathOf(n, wire)
 	if err != nil {
-		l.op.Path = strings.ToValidUTF8(wire, "\uFFFD")
 		return err
 	}
-	l.op.Path = n.path
-	if err := d.permit(auth.List); err != nil {
+	if err := d.permit(n, auth.List); err != nil {
 		return err
 	}
 	if opened, err := l.openPattern(n, wire); opened || err != nil {
@@ -71,7 +68,7 @@ func (l *Listing) openName(n name) error {
 		l.dir = nil
 		return l.openFile(n)
 	}
-	l.target = d.entryOf(path.Base(n.path), store.Object{Key: n.dir(), Prefix: true})
+	l.target = d.entryOf(n, store.Object{Key: n.dir(), Prefix: true})
 	return err
 }
 
@@ -118,7 +115,11 @@ func (l *Listing) Entries() iter.Seq2[Entry, error] {
 // pages.
 func (l *Listing) Below(e Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		r := l.driver.read(l.ctx, l.driver.nameOf(e.object.Key), "")
+		dir := l.driver.nameOf(e.object.Key)
+		if l.driver.permit(dir, auth.List) != nil {
+			return // as if it were empty
+		}
+		r := l.driver.read(l.ctx, dir, "")
 		defer r.close()
 		if err := r.begin(); !errors.Is(err, fs.ErrNotExist) {
 			l.entries(r)(yield)
@@ -138,7 +139,11 @@ func (l *Listing) entries(r *reading) iter.Seq2[Entry, error] {
 				yield(Entry{}, err)
 				return
 			}
-			if !yield(d.entryOf(baseName(r.dir, o), o), nil) {
+			n := r.dir.child(baseName(r.dir, o))
+			if d.hidden(n) {
+				continue
+			}
+			if !yield(d.entryOf(n, o), nil) {
 				return
 			}
 		}

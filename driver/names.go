@@ -3,6 +3,7 @@ package driver
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -57,7 +58,7 @@ func (n name) parent() name {
 }
 
 // resolve turns a path in the client's bytes into a name below the user's home. ".."
-// stops at home.
+// stops at home. What is hidden from the user does not exist: ErrNotExist.
 func (d *Driver) resolve(wire string) (name, error) {
 	slash := strings.HasSuffix(wire, "/")
 	if !path.IsAbs(wire) {
@@ -65,17 +66,20 @@ func (d *Driver) resolve(wire string) (name, error) {
 	}
 	wire = path.Clean(wire)
 	if wire == "/" {
-		return name{path: "/", key: d.user.Prefix}, nil
+		return name{path: "/", key: d.user().Prefix}, nil
 	}
 	components := strings.Split(wire[1:], "/")
 	if err := d.decode(components); err != nil {
 		return name{}, err
 	}
 	text := strings.Join(components, "/")
-	n := name{path: "/" + text, key: d.user.Prefix + text, slash: slash}
+	n := name{path: "/" + text, key: d.user().Prefix + text, slash: slash}
 	if len(n.key) >= store.MaxKeyLength { // a directory's marker needs one byte more
 		return name{}, fmt.Errorf("%w: path of %d bytes; at most %d fit",
-			errBadName, len(text), store.MaxKeyLength-1-len(d.user.Prefix))
+			errBadName, len(text), store.MaxKeyLength-1-len(d.user().Prefix))
+	}
+	if d.hidden(n) {
+		return n, fs.ErrNotExist
 	}
 	return n, nil
 }
@@ -83,7 +87,7 @@ func (d *Driver) resolve(wire string) (name, error) {
 // nameOf is the name of what has been listed.
 func (d *Driver) nameOf(key string) name {
 	key = strings.TrimSuffix(key, "/")
-	return name{path: "/" + strings.TrimPrefix(key, d.user.Prefix), key: key}
+	return name{path: "/" + strings.TrimPrefix(key, d.user().Prefix), key: key}
 }
 
 func checkComponent(text string) error {

@@ -14,8 +14,8 @@ import (
 // that may mean several names mean the one that exists; only then the store is asked.
 func (d *Driver) decode(components []string) error {
 	known := d.entered(components)
-	above := name{path: "/", key: d.user.Prefix} // what the next component is in
-	exists := true                               // as far as known
+	above := name{path: "/", key: d.user().Prefix} // what the next component is in
+	exists := true                                 // as far as known
 	for i, wire := range components {
 		if i >= known {
 			text, found, err := d.mean(above, wire, exists)

@@ -11,7 +11,7 @@ import (
 // Remove is DELE (RFC 959).
 func (d *Driver) Remove(wire string) error {
 	return d.do("DELE", wire, func(_ *Operation, n name) error {
-		if err := d.permit(auth.Delete); err != nil {
+		if err := d.permit(n, auth.Delete); err != nil {
 			return err
 		}
 		switch {

@@ -27,7 +27,7 @@ func (d *Driver) Rename(fromWire, toWire string) error {
 			return err
 		}
 		op.Target = to.path
-		if err := d.permit(auth.Rename); err != nil {
+		if err := d.permitRename(from, to); err != nil {
 			return err
 		}
 		if from.home() || to.home() {
@@ -42,6 +42,17 @@ func (d *Driver) Rename(fromWire, toWire string) error {
 		}
 		return d.renameFile(source, to)
 	})
+}
+
+// permitRename checks the rights at both ends, and the new name.
+func (d *Driver) permitRename(from, to name) error {
+	if err := d.permit(from, auth.Rename); err != nil {
+		return err
+	}
+	if err := d.permit(to, auth.Rename); err != nil {
+		return err
+	}
+	return d.permitName(to)
 }
 
 // renameSource is what RNFR has just found.
@@ -68,7 +79,7 @@ func (d *Driver) renameFile(source entry, to name) error {
 		return errIsDirectory
 	}
 	if replaced != nil {
-		if err := d.permit(auth.Overwrite); err != nil {
+		if err := d.permit(to, auth.Overwrite); err != nil {
 			return err
 		}
 	}
@@ -156,8 +167,8 @@ func (d *Driver) renameDir(source entry, to name) error {
 		return err
 	}
 	d.dirs.clear()
-	d.Made.remove(d.user.Bucket, source.dir())
-	d.Made.add(d.user.Bucket, to.dir())
+	d.Made.remove(d.user().Bucket, source.dir())
+	d.Made.add(d.user().Bucket, to.dir())
 	d.files.clear()
 	return move.deleteSources()
 }
@@ -183,6 +194,9 @@ func (m *dirMove) copyAll() error {
 	for object, err := range d.Store.List(ctx, m.from, store.ListOptions{}) {
 		if err != nil {
 			listErr = fmt.Errorf("list directory: %w", err)
+			break
+		}
+		if listErr = d.permitInside(d.nameOf(object.Key), d.nameOf(m.target(object.Key))); listErr != nil {
 			break
 		}
 		m.keys = append(m.keys, object.Key)

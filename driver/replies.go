@@ -82,6 +82,8 @@ func translations() []translation {
 		{upload.ErrTaken, 426, "Another session goes on with this upload"},
 		{upload.ErrLost, 451, "The storage has lost part of this file; upload it again"},
 		{store.ErrPartLost, 451, "The storage has lost part of the file; try again"},
+		{errNameRefused, 553, "Files of such a name may not be stored here"},
+		{errMaxFileSize, 552, "File larger than the account allows; nothing was stored"},
 		{auth.ErrQuota, 552, "Quota exceeded; nothing was stored"},
 		{store.ErrTooLarge, 552, "File too large for the storage"},
 		{buffer.ErrTooLarge, 552, "File too large for the server's memory settings"},

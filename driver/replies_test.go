@@ -43,6 +43,8 @@ func replyCodes() map[error]struct{ code, storing int } {
 		upload.ErrTaken:          same(426),
 		upload.ErrLost:           same(451),
 		store.ErrPartLost:        same(451),
+		errNameRefused:           same(553),
+		errMaxFileSize:           same(552),
 		auth.ErrQuota:            same(552),
 		store.ErrTooLarge:        same(552),
 		buffer.ErrTooLarge:       same(552),

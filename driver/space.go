@@ -8,9 +8,9 @@ import (
 	"github.com/spdscheme/spdserver/store"
 )
 
-// Allocate is ALLO (RFC 959): the next upload is refused now if so many bytes can never be stored, when it begins if there
-// is no room for them in place of the file that it replaces, and is complete only when so
-// many have come.
+// Allocate is ALLO (RFC 959): the next upload is refused now if so many bytes can never be
+// stored, when it begins if there is no room for them in place of the file that it replaces,
+// and is complete only when so many have come.
 func (d *Driver) Allocate(size int64) error {
 	op := Operation{Verb: "ALLO", Path: d.Client.Path(), Started: time.Now()}
 	return d.end(op, d.allocate(size))
@@ -26,7 +26,10 @@ func (d *Driver) allocate(size int64) error {
 	if partSizeFor(size) > d.Budget.LargestPart() {
 		return buffer.ErrTooLarge
 	}
-	if quota := d.user.QuotaBytes; quota > 0 && size > quota {
+	if err := d.permitSize(size); err != nil {
+		return err
+	}
+	if quota := d.user().QuotaBytes; quota > 0 && size > quota {
 		return auth.ErrQuota
 	}
 	d.mu.Lock()

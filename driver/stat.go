@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"time"
 
+	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -33,6 +33,9 @@ func (d *Driver) Stat(wire string) (os.FileInfo, error) {
 // request answers it most likely. An error is a Reply.
 func (d *Driver) Lookup(verb, wire string) (found Entry, err error) {
 	err = d.do(verb, wire, func(_ *Operation, n name) error {
+		if err := d.permitLookup(verb, n); err != nil {
+			return err
+		}
 		e, err := d.lookupFor(verb, n)
 		if err != nil {
 			return err
@@ -44,6 +47,22 @@ func (d *Driver) Lookup(verb, wire string) (found Entry, err error) {
 		return nil
 	})
 	return found, err
+}
+
+// permitLookup checks whether the user may learn what is at a path. One who may do no more
+// than upload may go into directories, and see how much of an upload of his own has come.
+func (d *Driver) permitLookup(verb string, n name) error {
+	switch {
+	case verb == "RNFR":
+		return d.permit(n, auth.Rename)
+	case changesDirectory(verb) || verb == "AVBL" || n.home() || d.may(n)&^auth.UploadOnly != 0:
+		return nil
+	case showsPartial(verb):
+		if _, ok, err := d.visiblePartial(d.ctx, n); ok || err != nil {
+			return err
+		}
+	}
+	return os.ErrPermission
 }
 
 // lookupFor finds what a command's path is. RNFR makes do with a file that the session
@@ -199,7 +218,7 @@ func (d *Driver) show(e entry, withTime bool) Entry {
 			o.ModTime = t
 		}
 	}
-	return d.entryOf(path.Base(e.path), o)
+	return d.entryOf(e.name, o)
 }
 
 // keptTime is the time that a client has set.
@@ -208,7 +227,7 @@ func (d *Driver) keptTime(ctx context.Context, e entry) (t time.Time, ok bool) {
 	if e.isDir {
 		key = e.dir()
 	}
-	kept, ok, err := d.Times.TimeOf(ctx, d.user.Bucket, key)
+	kept, ok, err := d.Times.TimeOf(ctx, d.user().Bucket, key)
 	if err != nil { // the store's own time is still true
 		d.Log.Warn("kept time unknown", "path", e.path, "err", err)
 	}

@@ -12,7 +12,7 @@ import (
 // SetTime is MFMT (draft-somers-ftp-mfxx), MDTM with a time and SITE UTIME.
 func (d *Driver) SetTime(wire string, mtime time.Time) error {
 	return d.do("MFMT", wire, func(_ *Operation, n name) error {
-		if err := d.permit(auth.Times); err != nil {
+		if err := d.permit(n, auth.Times); err != nil {
 			return err
 		}
 		e, err := d.lookup(d.ctx, n, false)
@@ -23,7 +23,7 @@ func (d *Driver) SetTime(wire string, mtime time.Time) error {
 		if e.isDir {
 			kept = store.KeptTime{Key: n.dir(), ModTime: mtime}
 		}
-		if err := d.Times.SetTimes(d.ctx, d.user.Bucket, kept); err != nil {
+		if err := d.Times.SetTimes(d.ctx, d.user().Bucket, kept); err != nil {
 			return store.Unavailable(fmt.Errorf("keep time: %w", err))
 		}
 		return nil
@@ -37,7 +37,7 @@ func keptFor(o store.Object, modTime time.Time) store.KeptTime {
 
 // timeOf is the modification time of a file: the one a client set, or the store's.
 func (d *Driver) timeOf(e entry) time.Time {
-	kept, ok, err := d.Times.TimeOf(d.ctx, d.user.Bucket, e.key)
+	kept, ok, err := d.Times.TimeOf(d.ctx, d.user().Bucket, e.key)
 	if err == nil && ok && kept.Holds(e.object) {
 		return kept.ModTime
 	}
@@ -54,7 +54,7 @@ func (t timesByDir) of(o store.Object) time.Time {
 	dir := o.Key[:strings.LastIndex(strings.TrimSuffix(o.Key, "/"), "/")+1]
 	times, ok := t.dirs[dir]
 	if !ok {
-		times, _ = t.driver.Times.TimesIn(t.driver.ctx, t.driver.user.Bucket, dir) // else the store's own
+		times, _ = t.driver.Times.TimesIn(t.driver.ctx, t.driver.user().Bucket, dir) // else the store's own
 		t.dirs[dir] = times
 	}
 	if kept, ok := times[o.Key]; ok && kept.Holds(o) {
@@ -71,7 +71,7 @@ func (d *Driver) moveTimes(old string, times []store.KeptTime) {
 			times[i].ETag = "" // a directory's time holds whatever its marker is
 		}
 	}
-	if err := d.Times.SetTimes(d.ctx, d.user.Bucket, times...); err != nil {
+	if err := d.Times.SetTimes(d.ctx, d.user().Bucket, times...); err != nil {
 		d.Log.Warn("times of renamed files not kept", "err", err)
 	}
 	d.dropTimes(d.ctx, old)

@@ -47,7 +47,7 @@ func (d *Driver) unfinishedUploads(ctx context.Context) map[string][]upload.Reco
 	}
 	ctx, cancel := context.WithTimeout(ctx, unfinishedPatience)
 	defer cancel()
-	records, err := d.Uploads.Of(ctx, d.user.Bucket, d.user.Name)
+	records, err := d.Uploads.Of(ctx, d.user().Bucket, d.user().Name)
 	if err != nil {
 		d.Log.Warn("unfinished uploads unknown", "err", err)
 	}

@@ -55,6 +55,9 @@ func (d *Driver) openUpload(ctx context.Context, n name, appending bool, offset 
 	if offset < 0 {
 		return nil, errBeyondEnd
 	}
+	if err := d.permitUpload(u, offset); err != nil {
+		return nil, err
+	}
 	u.ctx, u.cancel = context.WithCancel(ctx)
 	u.parts, u.stop = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
@@ -71,12 +74,20 @@ func (d *Driver) openUpload(ctx context.Context, n name, appending bool, offset 
 	return u, nil
 }
 
-// openNew begins a file from nothing.
-func (u *uploading) openNew() error {
-	if err := u.driver.permit(auth.Upload); err != nil {
+// permitUpload checks the name, and the size as far as it is known.
+func (d *Driver) permitUpload(u *uploading, offset int64) error {
+	if err := d.permitName(u.name); err != nil {
 		return err
 	}
-	if d := u.driver; !d.asksForExisting() && d.knownFree(u.name) && len(d.unfinishedUploads(u.ctx)) == 0 {
+	return d.permitSize(max(u.promise, offset))
+}
+
+// openNew begins a file from nothing.
+func (u *uploading) openNew() error {
+	if err := u.driver.permit(u.name, auth.Upload); err != nil {
+		return err
+	}
+	if d := u.driver; !d.asksForExisting(u.name) && d.knownFree(u.name) && len(d.unfinishedUploads(u.ctx)) == 0 {
 		u.check = &check{done: make(chan struct{})}
 		close(u.check.done)
 	} else {
@@ -88,17 +99,21 @@ func (u *uploading) openNew() error {
 }
 
 // openOnto begins a file with bytes that are there already, all of them (APPE) or those
-// before the restart point: an upload that was interrupted, or a file.
+// before the restart point: an upload that was interrupted, or a file. To go on with one's
+// own upload, the right to upload is enough.
 func (u *uploading) openOnto(appending bool, offset int64) error {
 	d := u.driver
-	if err := d.permit(auth.Append); err != nil {
-		return err
+	if d.may(u.name)&(auth.Upload|auth.Append) == 0 {
+		return fs.ErrPermission
 	}
 	partial, unfinished, err := d.visiblePartial(u.ctx, u.name)
 	if err != nil {
 		return err
 	}
 	if !unfinished {
+		if err := d.permit(u.name, auth.Append); err != nil {
+			return err
+		}
 		return u.openPresent(appending, offset)
 	}
 	if appending {
@@ -146,6 +161,9 @@ func (u *uploading) openPresent(appending bool, offset int64) error {
 		return errBeyondEnd
 	}
 	u.base = offset
+	if err := u.driver.permitSize(u.base - u.before + max(u.promise, u.before)); err != nil {
+		return err
+	}
 	if err := u.keepsPromise(u.ctx, present); err != nil {
 		return err
 	}
@@ -184,8 +202,8 @@ func (u *uploading) copyBase(present store.Object, n int64) error {
 func (u *uploading) target() upload.Target {
 	d := u.driver
 	return upload.Target{
-		Store: d.Store, Bucket: d.user.Bucket, Key: u.name.key,
-		Owner: d.user.Name, PartSize: d.PartSize,
+		Store: d.Store, Bucket: d.user().Bucket, Key: u.name.key,
+		Owner: d.user().Name, PartSize: d.PartSize,
 		Confirm: u.confirm, Alive: u.alive,
 	}
 }
@@ -236,8 +254,8 @@ func (u *uploading) keepsPromise(ctx context.Context, replaced entry) error {
 }
 
 // asksForExisting tells whether it matters what file an upload replaces.
-func (d *Driver) asksForExisting() bool {
-	return d.hasQuota() || !d.user.Permissions.Has(auth.Overwrite)
+func (d *Driver) asksForExisting(n name) bool {
+	return d.hasQuota() || !d.may(n).Has(auth.Overwrite)
 }
 
 // checkTarget finds what a file of that name would replace, and refuses a directory, a
@@ -246,7 +264,7 @@ func (d *Driver) checkTarget(ctx context.Context, n name) (entry, error) {
 	if err := d.needParent(ctx, n); err != nil {
 		return entry{}, err
 	}
-	if !d.asksForExisting() {
+	if !d.asksForExisting(n) {
 		return entry{}, d.notDirectory(ctx, n)
 	}
 	existing, err := d.probe(ctx, n)
@@ -257,7 +275,7 @@ func (d *Driver) checkTarget(ctx context.Context, n name) (entry, error) {
 		return entry{}, err
 	case existing.isDir:
 		return entry{}, errIsDirectory
-	case !d.user.Permissions.Has(auth.Overwrite):
+	case !d.may(n).Has(auth.Overwrite):
 		return entry{}, fmt.Errorf("%w: file exists", fs.ErrPermission)
 	}
 	return existing, nil
@@ -267,7 +285,8 @@ func (d *Driver) checkTarget(ctx context.Context, n name) (entry, error) {
 func (u *uploading) ReadFrom(r io.Reader) (int64, error) {
 	d := u.driver
 	defer wakeAfter(u.ctx, r)()
-	n, err := u.writer.ReadFrom(&patientReader{ctx: u.ctx, from: r, silence: d.DataTimeout, limit: d.up})
+	patient := &patientReader{ctx: u.ctx, from: r, silence: d.DataTimeout, limit: d.up.Load()}
+	n, err := u.writer.ReadFrom(&sizedReader{from: patient, size: u.base + u.op.Bytes, permit: d.permitSize})
 	u.op.Bytes += n
 	if err != nil {
 		return n, u.fail(u.reason(err))
@@ -277,12 +296,32 @@ func (u *uploading) ReadFrom(r io.Reader) (int64, error) {
 
 // Write implements io.Writer.
 func (u *uploading) Write(p []byte) (int, error) {
+	if err := u.driver.permitSize(u.base + u.op.Bytes + int64(len(p))); err != nil {
+		return 0, u.fail(err)
+	}
 	n, err := u.writer.Write(p)
 	u.op.Bytes += int64(n)
 	if err != nil {
 		return n, u.fail(u.reason(err))
 	}
 	return n, nil
+}
+
+// sizedReader stops a file that grows larger than it may be.
+type sizedReader struct {
+	from   io.Reader
+	size   int64 // bytes so far
+	permit func(size int64) error
+}
+
+// Read implements io.Reader.
+func (r *sizedReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.size += int64(n)
+	if refusal := r.permit(r.size); refusal != nil {
+		return n, refusal
+	}
+	return n, err
 }
 
 // reason is why the upload failed: the check's refusal, if it was that which stopped it.
@@ -322,6 +361,9 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 	if u.promise > u.before+u.op.Bytes {
 		return errShortUpload
 	}
+	if err := d.permitSize(size); err != nil {
+		return err
+	}
 	replaced, err := u.replaced(ctx, size)
 	if err != nil {
 		return err
@@ -341,7 +383,7 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 // what was there when it began may have been deleted or replaced meanwhile, and must not
 // be taken off the quota's account twice.
 func (u *uploading) replaced(ctx context.Context, size int64) (entry, error) {
-	if size < u.driver.PartSize || !u.driver.asksForExisting() {
+	if size < u.driver.PartSize || !u.driver.asksForExisting(u.name) {
 		return u.check.existing, nil
 	}
 	return u.driver.checkTarget(ctx, u.name)

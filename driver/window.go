@@ -89,7 +89,7 @@ func (d *Driver) notDirectory(ctx context.Context, n name) error {
 
 // free tells whether a window that covers a name has seen no directory there.
 func (d *Driver) free(v *window, n name) bool {
-	return !v.dirs[n.dir()] && !d.Made.has(d.user.Bucket, n.dir())
+	return !v.dirs[n.dir()] && !d.Made.has(d.user().Bucket, n.dir())
 }
 
 // knownFree tells whether the session knows, without a request, that a name can be

@@ -98,6 +98,7 @@ func (s *session) doMlst(c command) {
 type factsWriter struct {
 	facts             facts
 	names             []string // of all facts
+	may               auth.Permissions
 	filePerm, dirPerm string
 	homePerm          string // of the directory that cannot be removed or renamed
 }
@@ -106,7 +107,7 @@ func newFactsWriter(f facts, may auth.Permissions) *factsWriter {
 	dir := perm(may, []right{{'c', auth.Upload}, {'d', auth.Rmdir}, {'e', 0}, {'f', auth.Rename},
 		{'l', auth.List}, {'m', auth.Mkdir}, {'p', auth.Delete}})
 	return &factsWriter{
-		facts: f, names: factNames(),
+		facts: f, names: factNames(), may: may,
 		filePerm: perm(may, []right{{'a', auth.Append}, {'d', auth.Delete}, {'f', auth.Rename},
 			{'r', auth.Download}, {'w', auth.Overwrite}}),
 		dirPerm:  dir,
@@ -133,6 +134,9 @@ func perm(may auth.Permissions, rights []right) string {
 // append writes the facts of an entry, each with a semicolon behind. What is not known is
 // left out.
 func (w *factsWriter) append(b []byte, e driver.Entry) []byte {
+	if may := e.May(); may != w.may { // other than in the directory
+		*w = *newFactsWriter(w.facts, may)
+	}
 	for i, name := range w.names {
 		f := facts(1 << i)
 		if w.facts&f == 0 || f == factSize && e.IsDir() || f == factModify && !e.Timed() {
