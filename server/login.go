@@ -43,9 +43,9 @@ func (s *session) doPass(c command) {
 		s.refuseLogin(err)
 		return
 	}
-	if !s.server.admitUser(s, account) {
-		s.reportLogin(errManyOfUser)
-		s.farewellNow("421 Too many sessions of this account; try again later")
+	if err := s.admitUser(account); err != nil {
+		s.reportLogin(err)
+		s.farewellNow(refusalOf(err))
 		return
 	}
 	s.setAccount(account)
@@ -55,12 +55,7 @@ func (s *session) doPass(c command) {
 
 // enter gives a user who has logged in the files.
 func (s *session) enter(account *auth.User) {
-	files, err := s.server.Driver(s.ctx, driver.Deps{
-		Client: s,
-		Log:    s.log.With("user", account.Name),
-		Alive:  s.alive,
-		Report: s.report,
-	}, account)
+	files, err := s.openFiles(account, nil)
 	if err != nil {
 		s.log.Error("no file system for a user", "user", account.Name, "err", err)
 		s.farewellNow("421 Login is not possible now; try again later")
@@ -77,12 +72,40 @@ func (s *session) doQuit(command) {
 	s.ended = true
 }
 
-var errManyOfUser = errors.New("too many sessions of the account")
+// The limits of sessions that Admit and the server know.
+var (
+	// ErrManyOfUser: the account has as many as it may have.
+	ErrManyOfUser = errors.New("too many sessions of the account")
+	// ErrManyFromAddress: the client's address has.
+	ErrManyFromAddress = errors.New("too many sessions from the address")
+)
+
+// admitUser counts the session as one of its user's, here and everywhere.
+func (s *session) admitUser(user *auth.User) error {
+	if !s.server.admitUser(s, user) {
+		return ErrManyOfUser
+	}
+	err := s.admitEverywhere(user)
+	if err != nil {
+		s.server.dismissUser(s)
+	}
+	return err
+}
+
+func refusalOf(err error) string {
+	switch {
+	case errors.Is(err, ErrManyOfUser):
+		return "421 Too many sessions of this account; try again later"
+	case errors.Is(err, ErrManyFromAddress):
+		return "421 Too many sessions from your address; try again later"
+	}
+	return "421 Login is not possible now; try again later"
+}
 
 func (s *session) login(password string) (*auth.User, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, loginTimeout)
 	defer cancel()
-	return s.server.Login(ctx, s.name, password, auth.Connection{From: s.ip, TLS: s.isSecure()})
+	return s.server.Login(ctx, s.name, password, s.origin())
 }
 
 // refuseLogin answers a login that failed. The last attempt ends the session.
@@ -110,7 +133,7 @@ func (s *session) farewellNow(reply string) {
 func (s *session) setAccount(user *auth.User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.account = user
+	s.account, s.fresh, s.did = user, nil, activity{since: time.Now()}
 }
 
 func (s *session) isSecure() bool {

@@ -20,5 +20,5 @@ func (s *session) doRein(command) {
 func (s *session) signOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.account, s.began = nil, time.Now()
+	s.account, s.fresh, s.began = nil, nil, time.Now()
 }

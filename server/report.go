@@ -20,6 +20,7 @@ func (s *session) report(op driver.Operation) {
 		m.transfers.WithLabelValues(direction, result).Inc()
 		m.bytes.WithLabelValues(direction).Add(float64(op.Bytes))
 	}
+	s.noteActivity(op)
 	s.logOperation(op)
 }
 
@@ -105,6 +106,9 @@ func (s *session) audit(action audit.Action, op driver.Operation) {
 func (s *session) reportLogout() {
 	if s.account == nil {
 		return
+	}
+	if s.server.Left != nil {
+		s.server.Left(s.id)
 	}
 	if s.server.LoggedOut != nil && s.files != nil {
 		s.server.LoggedOut(s.account, s.files.Names.Seen())

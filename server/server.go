@@ -47,8 +47,13 @@ type Options struct {
 	// LoggedOut, if not nil, is told when a user's session is over, and which charset its file
 	// names turned out to be in; "": that is not sure.
 	LoggedOut func(user *auth.User, charset string)
+	// Admit, if not nil, is asked at every login whether there may be one more session, where
+	// that is counted over all nodes: ErrManyOfUser, ErrManyFromAddress, or it is not known.
+	// Left is told when a session's user has logged out, or is gone.
+	Admit func(ctx context.Context, s SessionInfo, user *auth.User) error
+	Left  func(sessionID string)
 	// Driver makes the file system of a user's session. deps holds what the session
-	// knows: Client, Alive, Report and Log.
+	// knows: Client, Alive, Report and Log, and Names if it is not the session's first.
 	Driver func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error)
 
 	Audit   *audit.Log // nil: no audit trail

@@ -66,9 +66,12 @@ type session struct {
 	secure   bool
 	running  *transfer // in progress, or nil
 	active   time.Time
-	farewell string // reply that ends the session as soon as it is idle
-	quit     bool   // the client has said QUIT
-	isGone   bool   // gone is closed, for the client has closed the control connection
+	farewell string     // reply that ends the session as soon as it is idle
+	ending   bool       // see endNow
+	fresh    *auth.User // what the user is from the next command on; nil: he has not changed
+	did      activity
+	quit     bool // the client has said QUIT
+	isGone   bool // gone is closed, for the client has closed the control connection
 }
 
 // settings are what a client has said, until REIN.
@@ -174,6 +177,7 @@ func (s *session) executeAll() {
 		if err != nil {
 			return
 		}
+		s.adopt()
 		s.execute(line)
 	}
 }

@@ -110,7 +110,11 @@ func (s *session) replyTransfer(t *transfer, err error) {
 	}
 }
 
-func (t *transfer) aborted() bool { return errors.Is(context.Cause(t.ctx), errAborted) }
+// aborted tells whether the client, or the server, has ended the transfer early.
+func (t *transfer) aborted() bool {
+	cause := context.Cause(t.ctx)
+	return errors.Is(cause, errAborted) || errors.Is(cause, errEnded)
+}
 
 func (t *transfer) setConn(conn net.Conn) {
 	t.mu.Lock()
