@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"bytes"
+	"hash/crc32"
 	"io"
 	"time"
 )
@@ -10,9 +11,10 @@ import (
 type part struct {
 	size   int64 // when it is complete
 	blocks []*block
-	room   int64 // bytes of the blocks
-	filled int64 // bytes of them in use
-	chain  bool  // it grows by further blocks, not by a larger one
+	room   int64  // bytes of the blocks
+	filled int64  // bytes of them in use
+	sum    uint32 // CRC-32C of these
+	chain  bool   // it grows by further blocks, not by a larger one
 
 	began time.Time // when the last of the blocks was there
 	from  int64     // and what was filled then
@@ -50,18 +52,40 @@ func (p *part) space() []byte {
 	return nil
 }
 
+// take counts n more bytes in space. They are summed up at once, while they are in the
+// processor's caches.
+func (p *part) take(n int) {
+	p.sum = crc32.Update(p.sum, crc32.MakeTable(crc32.Castagnoli), p.space()[:n])
+	p.filled += int64(n)
+}
+
 // slow tells whether the client has taken long to fill what was added last.
 func (p *part) slow() bool {
 	return float64(p.filled-p.from) < slowRate*time.Since(p.began).Seconds()
 }
 
-// body is what has been filled.
+// body is what has been filled. It knows its checksum; see store.Summed.
 func (p *part) body() io.ReadSeeker {
 	if len(p.blocks) == 1 {
-		return bytes.NewReader(p.blocks[0].bytes[:p.filled])
+		return blockBody{bytes.NewReader(p.blocks[0].bytes[:p.filled]), summed(p.sum)}
 	}
-	return io.NewSectionReader(p, 0, p.filled)
+	return chainBody{io.NewSectionReader(p, 0, p.filled), summed(p.sum)}
 }
+
+type blockBody struct {
+	*bytes.Reader
+	summed
+}
+
+type chainBody struct {
+	*io.SectionReader
+	summed
+}
+
+// summed is a CRC-32C.
+type summed uint32
+
+func (s summed) CRC32C() uint32 { return uint32(s) }
 
 // ReadAt implements io.ReaderAt.
 func (p *part) ReadAt(to []byte, off int64) (int, error) {

@@ -34,6 +34,10 @@ type Options struct {
 	Receiving context.Context
 }
 
+// readSize is how many bytes are received at a time, at most: what stays in a processor's
+// own cache while it is summed up.
+const readSize = 256 << 10
+
 // growEvery is after how many parts the part size doubles, as far as the budget allows:
 // large files need larger parts to stay within MaxParts.
 const growEvery = 1000
@@ -82,7 +86,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 		if err != nil {
 			return total, err
 		}
-		n, err := r.Read(space)
+		n, err := r.Read(space[:min(len(space), readSize)])
 		total += int64(n)
 		if sendErr := w.received(n); sendErr != nil {
 			return total, sendErr
@@ -186,7 +190,7 @@ func (w *Writer) grow(p *part) error {
 // received counts n bytes put into space, and sends the part if that filled it.
 func (w *Writer) received(n int) error {
 	p := w.current
-	p.filled += int64(n)
+	p.take(n)
 	w.size += int64(n)
 	if p.filled == p.room || p.filled == p.size {
 		w.slow = p.slow()

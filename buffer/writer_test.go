@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -32,7 +33,7 @@ func (s *sink) PutPart(_ context.Context, n int, body io.ReadSeeker, size int64)
 			return err
 		}
 	}
-	data, err := io.ReadAll(body)
+	data, err := readAll(body)
 	if err != nil || int64(len(data)) != size {
 		return fmt.Errorf("part %d: %d bytes of %d: %w", n, len(data), size, err)
 	}
@@ -43,12 +44,25 @@ func (s *sink) PutPart(_ context.Context, n int, body io.ReadSeeker, size int64)
 }
 
 func (s *sink) PutWhole(_ context.Context, body io.ReadSeeker, size int64) error {
-	data, err := io.ReadAll(body)
+	data, err := readAll(body)
 	if err != nil || int64(len(data)) != size {
 		return fmt.Errorf("whole: %d bytes of %d: %w", len(data), size, err)
 	}
 	s.whole = data
 	return nil
+}
+
+// readAll also checks the sum that a body comes with. One of nothing needs none.
+func readAll(body io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(body)
+	if err != nil || len(data) == 0 {
+		return data, err
+	}
+	said := body.(interface{ CRC32C() uint32 }).CRC32C()
+	if sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)); sum != said {
+		return data, fmt.Errorf("its CRC-32C is said to be %x, and is %x", said, sum)
+	}
+	return data, nil
 }
 
 // content is all that was handed over, in order.

@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
 	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/socket"
 )
 
 // readDeadliner and writeDeadliner are connections that can be told to give up.
@@ -40,7 +39,7 @@ func (r *patientReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	p = p[:min(len(p), burst(r.limit, len(p)))]
-	n, err := r.from.Read(p)
+	n, err := read(r.from, p)
 	if waitErr := wait(r.ctx, r.limit, n); waitErr != nil {
 		return n, waitErr
 	}
@@ -48,6 +47,16 @@ func (r *patientReader) Read(p []byte) (int, error) {
 		return n, fmt.Errorf("%w: TLS connection ended without close_notify", errTransfer)
 	}
 	return n, connError(err)
+}
+
+// read is from.Read, in the way that is best for large pieces.
+func read(from io.Reader, p []byte) (int, error) {
+	if tcp, ok := from.(*net.TCPConn); ok && len(p) >= socket.Worth {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			return socket.Read(raw, p)
+		}
+	}
+	return from.Read(p)
 }
 
 // wakeAfter makes a read of the connection return when ctx ends, though the client is
@@ -103,22 +112,7 @@ var _ buffer.PipeReader = (*spliceWriter)(nil)
 
 // SpliceFrom implements buffer.PipeReader.
 func (w *spliceWriter) SpliceFrom(pipe, n int) (int, error) {
-	return w.inPieces(n, func(_, n int) (int, error) { return spliceTo(w.conn, pipe, n) })
-}
-
-// spliceTo moves up to n bytes from a pipe to a connection, without copying them.
-func spliceTo(conn syscall.RawConn, pipe, n int) (int, error) {
-	var moved int64
-	var spliceErr error
-	err := conn.Write(func(fd uintptr) bool {
-		for {
-			moved, spliceErr = unix.Splice(pipe, nil, int(fd), nil, n, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-			if !errors.Is(spliceErr, unix.EINTR) {
-				return !errors.Is(spliceErr, unix.EAGAIN) // or wait until the client has read more
-			}
-		}
-	})
-	return int(max(moved, 0)), cmp.Or(err, spliceErr)
+	return w.inPieces(n, func(_, n int) (int, error) { return socket.SpliceTo(w.conn, pipe, n) })
 }
 
 // inPieces writes n bytes, as many at a time as the rate allows. write is told where the

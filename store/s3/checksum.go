@@ -3,11 +3,14 @@ package s3
 import (
 	"crypto/md5" // #nosec G501 -- Content-MD5 is part of the protocol
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"io"
 	"net/http"
+
+	"github.com/spdscheme/spdserver/store"
 )
 
 // Checksum is how the store can tell that a body arrived undamaged.
@@ -61,6 +64,9 @@ func prepare(body io.ReadSeeker, size int64, kind Checksum) (sum, error) {
 	}
 	switch kind {
 	case CRC32C:
+		if s, ok := body.(store.Summed); ok {
+			return sum{crc32c: encodeCRC(s.CRC32C())}, nil
+		}
 		encoded, err := encode(crc32.New(crc32.MakeTable(crc32.Castagnoli)), body)
 		return sum{crc32c: encoded}, err
 	case MD5:
@@ -68,6 +74,11 @@ func prepare(body io.ReadSeeker, size int64, kind Checksum) (sum, error) {
 		return sum{md5: encoded}, err
 	}
 	return sum{}, nil
+}
+
+// encodeCRC writes a CRC-32C in base64, the most significant byte first.
+func encodeCRC(sum uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
 // encode sums a body up and rewinds it.

@@ -210,6 +210,26 @@ func TestDamageIsNoticed(t *testing.T) {
 	}
 }
 
+// wronglySummed is a body that was damaged after it was summed up.
+type wronglySummed struct{ *strings.Reader }
+
+func (wronglySummed) CRC32C() uint32 { return 1 }
+
+func TestDamageInMemoryIsNoticed(t *testing.T) {
+	s := buckets(newClient(t, spdtest.MinIO(t), nil))(t)
+	id, err := s.Begin(t.Context(), "b", store.PutOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := wronglySummed{strings.NewReader("content")}
+	if _, err := s.Put(t.Context(), "a", body, 7, store.PutOptions{}); err == nil {
+		t.Error("Put took it")
+	}
+	if _, err := s.PutPart(t.Context(), "b", id, 1, body, 7); err == nil {
+		t.Error("PutPart took it")
+	}
+}
+
 // TestKilledServer kills the server and starts it again, while requests are repeated.
 func TestKilledServer(t *testing.T) {
 	addr, dir := spdtest.FreeAddr(t), t.TempDir()

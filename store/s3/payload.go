@@ -1,9 +1,6 @@
 package s3
 
-import (
-	"bytes"
-	"io"
-)
+import "io"
 
 // payload is a body on its way out. It tells the stall that bytes move, and holds the last
 // byte back until confirm agrees: a store keeps nothing of a body that is cut short.
@@ -51,7 +48,7 @@ func (p *payload) next(n int, flush func() error) (int, error) {
 // WriteTo implements io.WriterTo. Memory goes to the connection as it is, uncopied: a quarter
 // of the CPU that an upload takes.
 func (p *payload) WriteTo(w io.Writer) (int64, error) {
-	if whole, ok := p.body.(*bytes.Reader); ok {
+	if whole, ok := p.body.(io.WriterTo); ok {
 		return whole.WriteTo(pieces{w, p})
 	}
 	return io.Copy(w, struct{ io.Reader }{p})

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/spdscheme/spdserver/socket"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -34,11 +35,15 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.end != nil {
 		return 0, b.end
 	}
-	if err := b.conn.wakeAt(1); err != nil {
-		return 0, b.received(0, err)
-	}
 	if b.left >= 0 {
 		p = p[:min(int64(len(p)), b.left)]
+	}
+	if len(p) >= socket.Worth && b.left >= 0 && b.conn.plain() && b.conn.in.Buffered() == 0 {
+		n, err := b.take(len(p), func() (int, error) { return socket.Read(b.conn.system, p) })
+		return n, b.received(n, err)
+	}
+	if err := b.conn.wakeAt(1); err != nil {
+		return 0, b.received(0, err)
 	}
 	n, err := b.from.Read(p)
 	return n, b.received(n, err)
@@ -60,7 +65,7 @@ func (b *body) SpliceInto(pipe, n int) (int, error) {
 	if b.conn.in.Buffered() > 0 { // came with the headers
 		n, err = b.copyInto(pipe, n)
 	} else {
-		n, err = b.spliceInto(pipe, n)
+		n, err = b.take(n, func() (int, error) { return socket.SpliceFrom(b.conn.system, pipe, n) })
 	}
 	return n, b.received(n, err)
 }
@@ -73,37 +78,38 @@ func (b *body) copyInto(pipe, n int) (int, error) {
 	return n, err
 }
 
-// Large pieces are spliced, as long as that does not take long and so many bytes are to come
+// Large pieces are taken, as long as that does not take long and so many bytes are to come
 // that the last of them do not wait in vain.
 const (
-	gatherSize = 512 << 10 // bytes that wait in a connection, at best, before they are spliced
+	gatherSize = 512 << 10 // bytes that wait in a connection, at best, before they are taken
 	gatherTime = 100 * time.Millisecond
 )
 
-func (b *body) spliceInto(pipe, n int) (int, error) {
+// take takes up to n bytes from the connection.
+func (b *body) take(n int, from func() (int, error)) (int, error) {
 	if b.left > 2*gatherSize {
-		moved, err := b.gather(pipe, n)
+		taken, err := b.gather(min(n, gatherSize), from)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return moved, err
+			return taken, err
 		}
 	}
 	if err := b.conn.wakeAt(1); err != nil {
 		return 0, err
 	}
-	return b.conn.spliceInto(pipe, n)
+	return from()
 }
 
-// gather splices once much is there. If that does not come within gatherTime, it is
+// gather takes bytes once so many are there. If they do not come within gatherTime, it is
 // os.ErrDeadlineExceeded: a slow store must not look like one that stands still.
-func (b *body) gather(pipe, n int) (int, error) {
-	if err := b.conn.wakeAt(gatherSize); err != nil {
+func (b *body) gather(many int, from func() (int, error)) (int, error) {
+	if err := b.conn.wakeAt(many); err != nil {
 		return 0, err
 	}
 	if err := b.wakeIn(time.Now().Add(gatherTime)); err != nil {
 		return 0, err
 	}
-	moved, err := b.conn.spliceInto(pipe, n)
-	return moved, cmp.Or(err, b.wakeIn(time.Time{}))
+	taken, err := from()
+	return taken, cmp.Or(err, b.wakeIn(time.Time{}))
 }
 
 // wakeIn sets the time at which reading ends; the zero time is never. If the request has been
@@ -121,43 +127,12 @@ func (c *conn) wakeAt(least int) error {
 	if least == c.least {
 		return nil
 	}
-	raw, err := c.tcp.SyscallConn()
-	if err != nil {
-		return err
-	}
 	c.least = least
 	var setErr error
-	err = raw.Control(func(fd uintptr) {
+	err := c.system.Control(func(fd uintptr) {
 		setErr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, least)
 	})
 	return cmp.Or(err, os.NewSyscallError("setsockopt", setErr))
-}
-
-// spliceInto moves up to n bytes as soon as there are any, or as many as wakeAt says.
-func (c *conn) spliceInto(pipe, n int) (int, error) {
-	raw, err := c.tcp.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var moved int64
-	var spliceErr error
-	err = raw.Read(func(fd uintptr) bool {
-		for {
-			moved, spliceErr = unix.Splice(int(fd), nil, pipe, nil, n, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-			if !errors.Is(spliceErr, unix.EINTR) {
-				return !errors.Is(spliceErr, unix.EAGAIN) // or wait until more has come
-			}
-		}
-	})
-	switch {
-	case err != nil:
-		return 0, err
-	case spliceErr != nil:
-		return 0, spliceErr
-	case moved == 0:
-		return 0, io.EOF
-	}
-	return int(moved), nil
 }
 
 // received counts n bytes, and gives the connection back behind the last one.

@@ -11,9 +11,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/spdscheme/spdserver/socket"
 )
 
 // bufferSize holds a request's headers, with a small body behind them, or an answer's
@@ -26,8 +29,9 @@ const maxHeaders = 1 << 20
 // conn is a connection that carries one request at a time.
 type conn struct {
 	net.Conn
-	raw       net.Conn     // below TLS
-	tcp       *net.TCPConn // raw, if it is one
+	raw       net.Conn        // below TLS
+	tcp       *net.TCPConn    // raw, if it is one
+	system    syscall.RawConn // of tcp
 	transport *Transport
 	endpoint  endpoint
 	limit     io.LimitedReader // Conn, as in reads it
@@ -39,7 +43,9 @@ type conn struct {
 
 func newConn(t *Transport, key endpoint, raw, secure net.Conn) *conn {
 	c := &conn{Conn: secure, raw: raw, transport: t, endpoint: key, least: 1}
-	c.tcp, _ = raw.(*net.TCPConn)
+	if c.tcp, _ = raw.(*net.TCPConn); c.tcp != nil {
+		c.system, _ = c.tcp.SyscallConn() // fails for nil only
+	}
 	c.limit = io.LimitedReader{R: c.Conn, N: math.MaxInt64}
 	c.in = bufio.NewReaderSize(&c.limit, bufferSize)
 	c.out = bufio.NewWriterSize(c.Conn, bufferSize)
@@ -61,12 +67,8 @@ func (c *conn) usable() bool {
 
 // silent tells whether nothing waits in the socket.
 func (c *conn) silent() bool {
-	raw, err := c.tcp.SyscallConn()
-	if err != nil {
-		return false
-	}
 	silent := false
-	err = raw.Control(func(fd uintptr) {
+	err := c.system.Control(func(fd uintptr) {
 		var b [1]byte
 		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		silent = errors.Is(err, unix.EAGAIN)
@@ -199,7 +201,7 @@ func (c *conn) sendBody(from io.Reader, size int64) error {
 		if err := c.out.Flush(); err != nil {
 			return err
 		}
-		to.to = c.Conn
+		to.to = bulk{c}
 	}
 	var err error
 	if w, ok := from.(io.WriterTo); ok {
@@ -216,6 +218,16 @@ func (c *conn) sendBody(from io.Reader, size int64) error {
 		return &BodyError{fmt.Errorf("%d bytes are missing", to.left)}
 	}
 	return nil
+}
+
+// bulk writes a large body.
+type bulk struct{ *conn }
+
+func (b bulk) Write(p []byte) (int, error) {
+	if len(p) >= socket.Worth && b.plain() {
+		return socket.Write(b.system, p)
+	}
+	return b.Conn.Write(p)
 }
 
 // counter lets no more through than was promised, and tells its own errors from the body's.
