@@ -23,37 +23,53 @@ var _ guard.Journal = (*Bans)(nil)
 func (d *DB) Bans() *Bans { return &Bans{d} }
 
 // Charge implements guard.Journal.
-func (t *Bans) Charge(ctx context.Context, at, since time.Time, n int, subjects ...guard.Subject) ([]int, error) {
-	const row = "(?, ?, ?, ?)"
-	var args, which []any
+func (t *Bans) Charge(ctx context.Context, at, since time.Time, n int, subjects ...guard.Subject) ([]guard.Count, error) {
+	var rows []any
 	for _, s := range subjects {
-		args = append(args, string(s.Kind), fit(s.Name, 190), at.UTC().Truncate(failureSlot).Format(secondsLayout), n)
-		which = append(which, string(s.Kind), fit(s.Name, 190), since.UTC().Format(secondsLayout))
+		rows = append(rows, string(s.Kind), fit(s.Name, 190), at.UTC().Truncate(failureSlot).Format(secondsLayout), n)
 	}
-	_, err := t.db.exec(ctx, "INSERT INTO login_failures (kind, subject, at, failures) VALUES "+
-		repeated(row, ", ", len(subjects))+t.db.dialect.adding([]string{"kind", "subject", "at"}, "login_failures", "failures"), args...)
+	_, err := t.db.exec(ctx, "INSERT INTO login_failures (kind, subject, at, failures) VALUES "+repeated("(?, ?, ?, ?)", ", ", len(subjects))+
+		t.db.dialect.adding([]string{"kind", "subject", "at"}, "login_failures", "failures"), rows...)
 	if err != nil {
 		return nil, fmt.Errorf("count a failed login: %w", err)
 	}
-	counts := make([]int, len(subjects))
-	err = t.db.query(ctx, func(scan func(...any) error) error {
-		var kind, name string
-		var sum int
-		if err := scan(&kind, &name, &sum); err != nil {
-			return err
-		}
-		for i, s := range subjects {
-			if string(s.Kind) == kind && fit(s.Name, 190) == name {
-				counts[i] = max(sum, 0)
-			}
-		}
-		return nil
-	}, "SELECT kind, subject, SUM(failures) FROM login_failures WHERE "+
-		repeated("(kind = ? AND subject = ? AND at > ?)", " OR ", len(subjects))+" GROUP BY kind, subject", which...)
+	counts, err := t.counts(ctx, at, since, subjects)
 	if err != nil {
 		return nil, fmt.Errorf("read failed logins: %w", err)
 	}
 	return counts, nil
+}
+
+// counts reads failures and bans at once.
+func (t *Bans) counts(ctx context.Context, at, since time.Time, subjects []guard.Subject) ([]guard.Count, error) {
+	const banned = -1
+	var failures, bans []any
+	for _, s := range subjects {
+		failures = append(failures, string(s.Kind), fit(s.Name, 190), since.UTC().Format(secondsLayout))
+		bans = append(bans, string(s.Kind), fit(s.Name, 190), micros(at))
+	}
+	counts := make([]guard.Count, len(subjects))
+	err := t.db.query(ctx, func(scan func(...any) error) error {
+		var kind, name string
+		var n int
+		if err := scan(&kind, &name, &n); err != nil {
+			return err
+		}
+		for i, s := range subjects {
+			switch {
+			case string(s.Kind) != kind || fit(s.Name, 190) != name:
+			case n == banned:
+				counts[i].Banned = true
+			default:
+				counts[i].Failures = n
+			}
+		}
+		return nil
+	}, "SELECT kind, subject, CASE WHEN SUM(failures) > 0 THEN SUM(failures) ELSE 0 END FROM login_failures WHERE "+
+		repeated("(kind = ? AND subject = ? AND at > ?)", " OR ", len(subjects))+" GROUP BY kind, subject UNION ALL "+
+		"SELECT kind, subject, -1 FROM bans WHERE "+
+		repeated("(kind = ? AND subject = ? AND (until IS NULL OR until > ?))", " OR ", len(subjects)), append(failures, bans...)...)
+	return counts, err
 }
 
 func repeated(part, between string, n int) string {

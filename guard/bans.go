@@ -117,7 +117,7 @@ type Attempt struct {
 	suspect *suspect
 	charged bool      // the journal has counted it as a failure already
 	at      time.Time // that it was charged with
-	count   []int     // failures of the network and the account, if charged
+	count   []Count   // of the network and the account, if charged
 }
 
 // Begin admits an attempt to log in, which Good, Bad or Undecided must end; ErrBanned or the
@@ -147,10 +147,9 @@ func (b *Bans) Begin(ctx context.Context, account string, from netip.Addr) (*Att
 	// It has failed here lately, and perhaps elsewhere. Counting it first makes sure that
 	// two nodes do not both take it for the last that may be looked at.
 	a.charge(ctx, 1)
-	if a.charged && a.count[0] > b.AddressFailures {
-		b.ban(ctx, ofNetwork(a.network), b.AddressFailures)
-		a.leave()
-		return nil, ErrBanned
+	if a.charged && (a.count[0].Banned || a.count[0].Failures > b.AddressFailures) {
+		a.Undecided(ctx)
+		return nil, ErrBanned // by another attempt, which this node will hear of
 	}
 	return a, nil
 }
@@ -298,7 +297,7 @@ func (a *Attempt) Bad(ctx context.Context) {
 	for i, s := range a.subjects() {
 		n := b.failed(s)
 		if a.charged {
-			n = max(n, a.count[i])
+			n = max(n, a.count[i].Failures)
 		}
 		if limits[i] > 0 && n >= limits[i] {
 			b.ban(ctx, s, n)

@@ -12,7 +12,7 @@ import (
 type Journal interface {
 	// Charge adds n to the failures that the subjects have at a time, and returns how many
 	// each of them has since then, in their order.
-	Charge(ctx context.Context, at, since time.Time, n int, subjects ...Subject) ([]int, error)
+	Charge(ctx context.Context, at, since time.Time, n int, subjects ...Subject) ([]Count, error)
 	// Ban begins a ban, unless one of the subject is in force at b.Since: then it is false,
 	// and the ban in force is returned. The result says how long it is: first, and twice as
 	// long for each strike before, but no longer than longest. The subject's failures are
@@ -30,6 +30,12 @@ type Journal interface {
 	Forget(ctx context.Context, failures, bans, places time.Time) error
 	// Lead tells whether this node does a job that only one may do, until a time.
 	Lead(ctx context.Context, job, node string, now, until time.Time) (bool, error)
+}
+
+// Count is what a Journal knows of a subject.
+type Count struct {
+	Failures int
+	Banned   bool // a ban of it is in force
 }
 
 // Place is an account and a network that it has logged in from.
