@@ -15,6 +15,7 @@ type Config struct {
 	S3       S3       `koanf:"s3"`
 	Database Database `koanf:"database"`
 	Auth     Auth     `koanf:"auth"`
+	Guard    Guard    `koanf:"guard"`
 	Transfer Transfer `koanf:"transfer"`
 	Upload   Upload   `koanf:"upload"`
 	Admin    Admin    `koanf:"admin"`
@@ -39,16 +40,22 @@ type FTP struct {
 	CharsetHint      string        `koanf:"charset_hint"`        // charset of file names in doubt; "": none
 	ActiveMode       bool          `koanf:"active_mode"`         // allow PORT and EPRT
 	ASCII            string        `koanf:"ascii"`               // line ends in TYPE A: "convert" or "binary"
+
+	ProxyProtocolFrom Networks `koanf:"proxy_protocol_from"` // balancers whose connections begin with a PROXY header
 }
 
 // TLS is the certificate, and whether clients must use it.
 type TLS struct {
-	Cert           string `koanf:"cert"`            // PEM file, the chain included; "": no TLS
-	Key            string `koanf:"key"`             // PEM file
-	Required       bool   `koanf:"required"`        // refuse logins and transfers in clear text
-	ImplicitListen string `koanf:"implicit_listen"` // address of the FTPS port; "": none
-	MinVersion     string `koanf:"min_version"`     // "1.2" or "1.3"
-	SessionReuse   string `koanf:"session_reuse"`   // data connections resume the control connection's: "off", "prefer", "require"
+	Cert           string       `koanf:"cert"`            // PEM file, the chain included; "": no TLS
+	Key            string       `koanf:"key"`             // PEM file
+	Required       bool         `koanf:"required"`        // refuse logins and transfers in clear text
+	ImplicitListen string       `koanf:"implicit_listen"` // address of the FTPS port; "": none
+	MinVersion     string       `koanf:"min_version"`     // "1.2" or "1.3"
+	Ciphers        Ciphers      `koanf:"ciphers"`         // of TLS 1.2; none: all good ones
+	ClientCA       string       `koanf:"client_ca"`       // PEM file of the authorities of clients' certificates
+	ClientAuth     string       `koanf:"client_auth"`     // certificates of clients: "off", "request", "require"
+	MoreCerts      Certificates `koanf:"more_certs"`      // for other names (SNI)
+	SessionReuse   string       `koanf:"session_reuse"`   // data connections resume the control connection's: "off", "prefer", "require"
 }
 
 // S3 is where the objects live.
@@ -124,7 +131,7 @@ func Default() Config {
 			ActiveMode:     true,
 			ASCII:          "convert",
 		},
-		TLS: TLS{MinVersion: "1.2", SessionReuse: "prefer"},
+		TLS: TLS{MinVersion: "1.2", ClientAuth: "off", SessionReuse: "prefer"},
 		S3: S3{
 			Endpoint:       "http://127.0.0.1:9000",
 			Region:         "us-east-1",
@@ -134,7 +141,8 @@ func Default() Config {
 			MaxRequests:    256,
 			RequestTimeout: 30 * time.Second,
 		},
-		Auth: Auth{Scheme: "argon2id", Rehash: true},
+		Auth:  Auth{Scheme: "argon2id", Rehash: true},
+		Guard: defaultGuard(),
 		Transfer: Transfer{
 			PartSize:      8 * MiB,
 			PartsInFlight: 4,

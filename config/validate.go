@@ -38,6 +38,7 @@ func (c Config) check() Problems {
 	ck.s3(c.S3)
 	ck.dsn(c.Database.DSN)
 	ck.oneOf("auth.scheme", c.Auth.Scheme, "argon2id", "bcrypt")
+	ck.guard(c.Guard)
 	ck.transfer(c.Transfer)
 	ck.upload(c.Upload)
 	ck.address("admin.listen", c.Admin.Listen, true)
@@ -72,6 +73,11 @@ func (ck *checker) tls(t TLS) {
 	ck.require(t.ImplicitListen == "" || t.Cert != "", "tls.implicit_listen", "needs tls.cert and tls.key")
 	ck.address("tls.implicit_listen", t.ImplicitListen, true)
 	ck.oneOf("tls.min_version", t.MinVersion, "1.2", "1.3")
+	ck.oneOf("tls.client_auth", t.ClientAuth, "off", "request", "require")
+	ck.require(t.ClientAuth == "off" || t.ClientCA != "", "tls.client_auth", "needs tls.client_ca")
+	ck.require(t.ClientCA == "" || t.ClientAuth != "off", "tls.client_ca", "has no effect: set tls.client_auth to request or require")
+	ck.require(t.ClientCA == "" || t.Cert != "", "tls.client_ca", "needs tls.cert and tls.key")
+	ck.require(len(t.MoreCerts) == 0 || t.Cert != "", "tls.more_certs", "needs tls.cert and tls.key")
 	ck.oneOf("tls.session_reuse", t.SessionReuse, "off", "prefer", "require")
 }
 
