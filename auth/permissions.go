@@ -2,6 +2,7 @@ package auth
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ type named struct {
 // names lists presets first, so that String prefers them.
 func names() []named {
 	return []named{
-		{"rw", ReadWrite}, {"ro", ReadOnly}, {"upload-only", UploadOnly},
+		{"none", 0}, {"rw", ReadWrite}, {"ro", ReadOnly}, {"upload-only", UploadOnly},
 		{"list", List}, {"download", Download}, {"upload", Upload}, {"overwrite", Overwrite},
 		{"append", Append}, {"delete", Delete}, {"rename", Rename}, {"mkdir", Mkdir},
 		{"rmdir", Rmdir}, {"times", Times},
@@ -48,13 +49,13 @@ func names() []named {
 }
 
 // ParsePermissions reads presets and single rights separated by commas: "rw",
-// "ro,upload,mkdir", "upload-only". An unknown word is an error that lists the known.
+// "ro,upload,mkdir", "upload-only", "none". An unknown word is an error that lists the known.
 func ParsePermissions(s string) (Permissions, error) {
 	var p Permissions
 	for word := range strings.SplitSeq(s, ",") {
 		value, ok := lookup(strings.TrimSpace(word))
 		if !ok {
-			return 0, fmt.Errorf("unknown permission %q: use rw, ro, upload-only or a list of "+
+			return 0, fmt.Errorf("unknown permission %q: use rw, ro, upload-only, none or a list of "+
 				"list, download, upload, overwrite, append, delete, rename, mkdir, rmdir, times", word)
 		}
 		p |= value
@@ -78,7 +79,7 @@ func (p Permissions) String() string {
 		if p == n.value {
 			return n.name
 		}
-		if p.Has(n.value) && n.value&(n.value-1) == 0 {
+		if p.Has(n.value) && bits.OnesCount16(uint16(n.value)) == 1 {
 			words = append(words, n.name)
 		}
 	}

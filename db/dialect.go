@@ -26,6 +26,8 @@ type dialect struct {
 	exists func(error) bool
 	// noParent: the error says that a row that must exist does not.
 	noParent func(error) bool
+	// inUse: the error says that other rows need the one to be deleted.
+	inUse func(error) bool
 	// noTable: the error says that there is no such table.
 	noTable func(error) bool
 	// again: the error says that the statement had no effect and may be tried again.
@@ -48,6 +50,7 @@ func mysqlDialect() dialect {
 		},
 		exists:   mysqlError(1062), // ER_DUP_ENTRY
 		noParent: mysqlError(1452), // ER_NO_REFERENCED_ROW_2
+		inUse:    mysqlError(1451), // ER_ROW_IS_REFERENCED_2
 		noTable:  mysqlError(1146), // ER_NO_SUCH_TABLE
 		again:    mysqlError(1213), // ER_LOCK_DEADLOCK
 		// ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ER_BAD_DB_ERROR,
@@ -71,6 +74,7 @@ func sqliteDialect() dialect {
 		},
 		exists:   sqliteError(sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY),
 		noParent: sqliteError(sqlitelib.SQLITE_CONSTRAINT_FOREIGNKEY),
+		inUse:    sqliteError(sqlitelib.SQLITE_CONSTRAINT_FOREIGNKEY),
 		noTable: func(err error) bool {
 			return sqliteError(sqlitelib.SQLITE_ERROR)(err) && strings.Contains(err.Error(), "no such table")
 		},

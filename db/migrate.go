@@ -71,7 +71,7 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 	if err != nil && !d.dialect.noTable(err) {
 		return fmt.Errorf("read schema version: %w", err)
 	}
-	want, err := newestStep()
+	want, err := newestStep(d.dialect.goose)
 	switch {
 	case err != nil:
 		return err
@@ -85,18 +85,18 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 
 func newProvider(dialect goose.Dialect, handle *sql.DB) (*goose.Provider, error) {
 	return goose.NewProvider(dialect, handle, migrations.FS,
-		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(goSteps()...))
+		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(goSteps(dialect)...))
 }
 
 // newestStep is the number of the last file in migrations, or of the last of goSteps.
-func newestStep() (newest int64, err error) {
+func newestStep(dialect goose.Dialect) (newest int64, err error) {
 	files, err := migrations.FS.ReadDir(".")
 	for _, file := range files {
 		n, numberErr := goose.NumericComponent(file.Name())
 		err = errors.Join(err, numberErr)
 		newest = max(newest, n)
 	}
-	for _, step := range goSteps() {
+	for _, step := range goSteps(dialect) {
 		newest = max(newest, step.Version)
 	}
 	return newest, err

@@ -98,7 +98,7 @@ func TestSQLiteFileEditedByAnotherProgram(t *testing.T) {
 			t.Error("the change is not seen")
 		}
 		active := auth.Active
-		check(t, d.UpdateUser(t.Context(), "alice", db.UserChange{Status: &active}))
+		check(t, d.UpdateUser(t.Context(), "alice", db.Change{Status: &active}))
 	}
 	check(t, editElsewhere(t, file, "NORMAL"))
 }

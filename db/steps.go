@@ -10,11 +10,32 @@ import (
 
 // goSteps are the steps of the schema that SQL cannot say so that all databases can do them
 // again after a crash: there is no common statement that adds a column unless it is there.
-func goSteps() []*goose.Migration {
+func goSteps(dialect goose.Dialect) []*goose.Migration {
+	inherit, constrain := inheritingUsers, constrainUsers
+	if dialect == goose.DialectSQLite3 {
+		inherit, constrain = inheritingUsersSQLite, touchedSQLite
+	}
 	return []*goose.Migration{
 		// The charset that the account's last session turned out to speak: a hint for the next.
 		addColumn(8, "users", "charset_seen", "VARCHAR(64) /*! COLLATE utf8mb4_bin */ DEFAULT NULL"),
+		step(10, inherit),
+		step(11, constrain),
 	}
+}
+
+// step is one that nobody can take back.
+func step(version int64, up func(context.Context, *sql.Tx) error) *goose.Migration {
+	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)
+}
+
+// execEach runs statements one after the other.
+func execEach(ctx context.Context, tx *sql.Tx, statements ...string) error {
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func addColumn(version int64, table, column, definition string) *goose.Migration {

@@ -2,9 +2,8 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,42 +13,68 @@ import (
 
 // Find implements auth.Users.
 func (d *DB) Find(ctx context.Context, name string) (*auth.Account, error) {
-	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
-		return nil, auth.ErrNotFound // MySQL would call the query faulty
-	}
-	var found *auth.Account
-	err := d.query(ctx, func(scan func(...any) error) error {
-		a, err := scanAccount(scan)
-		if a != nil && a.Name == name { // whatever the table's collation is
-			found = a
-			return err
-		}
-		return nil
-	}, selectUsers()+" WHERE username = ?", name)
+	found, err := d.FindAll(ctx, []string{name})
 	if err != nil {
-		return nil, fmt.Errorf("find user: %w", err)
+		return nil, err
 	}
-	if found == nil {
+	account, ok := found[name]
+	if !ok {
 		return nil, auth.ErrNotFound
+	}
+	return account.Account, account.Err
+}
+
+// FindAll implements auth.Users. It asks two questions, however many names there are; a
+// thousand or so go into one statement.
+func (d *DB) FindAll(ctx context.Context, names []string) (map[string]auth.Found, error) {
+	found := make(map[string]auth.Found, len(names))
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return !utf8.ValidString(name) || strings.ContainsRune(name, 0) // MySQL would call the query faulty
+	})
+	if len(names) == 0 {
+		return found, nil
+	}
+	rows, err := d.accountRows(ctx, names)
+	if err != nil || len(rows.users) == 0 {
+		return found, wrap("find user", err)
+	}
+	parts, err := d.parts(ctx, rows)
+	if err != nil {
+		return nil, wrap("find user", err)
+	}
+	for _, row := range rows.users {
+		if slices.Contains(names, row.name) { // whatever the table's collation is
+			account, _, err := rows.resolve(row, parts)
+			found[row.name] = auth.Found{Account: account, Err: err}
+		}
 	}
 	return found, nil
 }
 
-// FindAll implements auth.Users.
-func (d *DB) FindAll(ctx context.Context, names []string) (map[string]auth.Found, error) {
-	found := make(map[string]auth.Found, len(names))
-	for _, name := range names {
-		a, err := d.Find(ctx, name)
-		switch {
-		case errors.Is(err, auth.ErrFaulty):
-			found[name] = auth.Found{Err: err}
-		case err == nil:
-			found[name] = auth.Found{Account: a}
-		case !errors.Is(err, auth.ErrNotFound):
-			return nil, err
-		}
+// Explain is Find, and tells of each column where its value comes from: "" is the account's
+// own row, "default" if it is NULL everywhere, else it is the name of a group in quotes.
+func (d *DB) Explain(ctx context.Context, name string) (*auth.Account, map[string]string, error) {
+	rows, err := d.accountRows(ctx, []string{name})
+	if err != nil {
+		return nil, nil, wrap("find user", err)
 	}
-	return found, nil
+	i := slices.IndexFunc(rows.users, func(r accountRow) bool { return r.name == name })
+	if i < 0 {
+		return nil, nil, auth.ErrNotFound
+	}
+	parts, err := d.parts(ctx, rows)
+	if err != nil {
+		return nil, nil, wrap("find user", err)
+	}
+	return rows.resolve(rows.users[i], parts)
+}
+
+// wrap says what was being done.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // ReplacePassword implements auth.Users.
@@ -66,7 +91,7 @@ func (d *DB) ReplacePassword(ctx context.Context, name string, column auth.Passw
 
 // LoggedIn implements auth.Users.
 func (d *DB) LoggedIn(ctx context.Context, name string, at time.Time) error {
-	_, err := d.exec(ctx, "UPDATE users SET last_login_at = ? WHERE username = ?", timeValue(at), name)
+	_, err := d.exec(ctx, "UPDATE users SET last_login_at = ?, updated_at = updated_at WHERE username = ?", timeValue(at), name)
 	if err != nil {
 		return fmt.Errorf("note login: %w", err)
 	}
@@ -75,38 +100,9 @@ func (d *DB) LoggedIn(ctx context.Context, name string, at time.Time) error {
 
 // SetCharsetSeen notes which charset an account's session turned out to speak.
 func (d *DB) SetCharsetSeen(ctx context.Context, name, charset string) error {
-	_, err := d.exec(ctx, "UPDATE users SET charset_seen = ? WHERE username = ?", charset, name)
+	_, err := d.exec(ctx, "UPDATE users SET charset_seen = ?, updated_at = updated_at WHERE username = ?", charset, name)
 	if err != nil {
 		return fmt.Errorf("note charset: %w", err)
 	}
 	return nil
-}
-
-func selectUsers() string {
-	var names []string
-	for _, c := range userColumns() {
-		names = append(names, c.name)
-	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM users"
-}
-
-// scanAccount reads a row of selectUsers. If only its values are at fault, the account is
-// returned as far as it could be read, beside the error.
-func scanAccount(scan func(...any) error) (*auth.Account, error) {
-	columns := userColumns()
-	values := make([]sql.NullString, len(columns))
-	targets := make([]any, len(columns))
-	for i := range values {
-		targets[i] = &values[i]
-	}
-	if err := scan(targets...); err != nil {
-		return nil, err
-	}
-	a := new(auth.Account)
-	for i, c := range columns { // username is the first
-		if err := c.readInto(a, values[i].String); err != nil {
-			return a, err
-		}
-	}
-	return a, nil
 }

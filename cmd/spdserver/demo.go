@@ -154,7 +154,7 @@ func ensureDemoUser(ctx context.Context, cfg config.Config, o demoOptions) error
 	account.Permissions = auth.ReadWrite
 	err = database.CreateUser(ctx, account)
 	if errors.Is(err, auth.ErrExists) {
-		err = database.UpdateUser(ctx, o.user, db.UserChange{Password: &hash})
+		err = database.UpdateUser(ctx, o.user, db.Change{Password: &hash})
 	}
 	return err
 }

@@ -83,7 +83,7 @@ func (u userCommands) set() *cobra.Command {
 			return err
 		}
 		change := f.change(cmd.Flags(), &a)
-		if change == (db.UserChange{}) {
+		if change.IsEmpty() {
 			return usageError{errors.New("nothing to change: give at least one flag, see `spdserver user set --help`")}
 		}
 		if err := accounts.UpdateUser(cmd.Context(), a.Name, change); err != nil {

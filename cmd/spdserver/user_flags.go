@@ -121,8 +121,8 @@ func (f *userFlags) parse(a *auth.Account) (err error) {
 }
 
 // change points at the fields of a whose flags were given.
-func (f *userFlags) change(flags *pflag.FlagSet, a *auth.Account) db.UserChange {
-	return db.UserChange{
+func (f *userFlags) change(flags *pflag.FlagSet, a *auth.Account) db.Change {
+	return db.Change{
 		Password:         given(f.mainGiven(flags), &a.Password),
 		ReadOnlyPassword: given(flags.Changed("ro-password"), &a.ReadOnlyPassword),
 		Bucket:           given(flags.Changed("bucket"), &a.Bucket),
