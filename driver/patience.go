@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,8 +52,8 @@ func (r *patientReader) Read(p []byte) (int, error) {
 
 // read is from.Read, in the way that is best for large pieces.
 func read(from io.Reader, p []byte) (int, error) {
-	if tcp, ok := from.(*net.TCPConn); ok && len(p) >= socket.Worth {
-		if raw, err := tcp.SyscallConn(); err == nil {
+	if len(p) >= socket.Worth {
+		if raw, err := socket.Of(from); err == nil {
 			return socket.Read(raw, p)
 		}
 	}
@@ -90,16 +91,40 @@ type patientWriter struct {
 
 // newPatientWriter returns a patientWriter, which is a spliceWriter if it can be.
 func newPatientWriter(w patientWriter) io.Writer {
-	if tcp, ok := w.to.(*net.TCPConn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
-			return &spliceWriter{&w, raw}
-		}
+	if raw, err := socket.Of(w.to); err == nil {
+		return &spliceWriter{&w, raw}
 	}
 	return &w
 }
 
 func (w *patientWriter) Write(p []byte) (int, error) {
-	return w.inPieces(len(p), func(from, n int) (int, error) { return w.to.Write(p[from : from+n]) })
+	return w.inPieces(len(p), func(from, n int) (int, error) { return write(w.to, p[from:from+n]) })
+}
+
+// Corker is the connection below TLS. Each TLS record is a write to it; it can gather several.
+type Corker interface {
+	// Cork is called before, and Uncork after what shall be sent together. An error of
+	// Uncork is that of a write.
+	Cork()
+	Uncork() error
+}
+
+// corkWorth is from which size in bytes on a piece is more than one TLS record (RFC 8446, 5.1).
+const corkWorth = 16<<10 + 1
+
+// write is to.Write, in the way that is best for large pieces.
+func write(to io.Writer, p []byte) (int, error) {
+	secure, ok := to.(interface{ NetConn() net.Conn })
+	if !ok || len(p) < corkWorth {
+		return to.Write(p)
+	}
+	below, ok := secure.NetConn().(Corker)
+	if !ok {
+		return to.Write(p)
+	}
+	below.Cork()
+	n, err := to.Write(p)
+	return n, cmp.Or(below.Uncork(), err)
 }
 
 // spliceWriter is a patientWriter on a plain TCP connection, which takes bytes from pipes too.

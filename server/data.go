@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/spdscheme/spdserver/driver"
@@ -26,7 +24,7 @@ func (s *session) openData(ctx context.Context, port dataPort) (net.Conn, error)
 	if !s.private {
 		return conn, nil
 	}
-	return s.tickets.dataConn(&watchedConn{Conn: conn}), nil
+	return s.tickets.dataConn(&watchedConn{Conn: conn, corks: &s.server.corks}), nil
 }
 
 // handshake protects a data connection, once the client has read 150. Its errors are
@@ -52,22 +50,3 @@ func closeData(conn net.Conn) error {
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second)) // for close_notify
 	return conn.Close()
 }
-
-// watchedConn is the connection below TLS.
-type watchedConn struct {
-	net.Conn
-	ended atomic.Bool
-}
-
-// Read implements net.Conn.
-func (c *watchedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if err == io.EOF {
-		c.ended.Store(true)
-	}
-	return n, err
-}
-
-// Ended tells whether the connection itself has been read to its end. It is not when the
-// client has said close_notify, as one that is killed has not (RFC 4217, 12.4).
-func (c *watchedConn) Ended() bool { return c.ended.Load() }

@@ -70,6 +70,7 @@ type Server struct {
 	Options
 	passive *passivePorts
 	metrics *metrics
+	corks   sync.Pool // see watchedConn
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool

@@ -9,6 +9,7 @@
 package socket
 
 import (
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -98,3 +99,13 @@ func when(ready func(func(fd uintptr) bool) error, name string, call func(fd uin
 	}
 	return int(n), nil
 }
+
+// Of returns how to make system calls on a connection; a TCP one, for instance.
+func Of(conn any) (syscall.RawConn, error) {
+	if c, ok := conn.(syscall.Conn); ok {
+		return c.SyscallConn()
+	}
+	return nil, errNotSocket
+}
+
+var errNotSocket = errors.New("connection is no socket")
