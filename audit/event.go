@@ -21,8 +21,9 @@ const (
 	Rename      Action = "rename"
 	Mkdir       Action = "mkdir"
 	Rmdir       Action = "rmdir"
-	Ban         Action = "ban"  // what the server did to an address or an account
-	Kick        Action = "kick" // what an administrator did to a session
+	Ban         Action = "ban"   // what the server did to an address or an account
+	Unban       Action = "unban" // its end
+	Kick        Action = "kick"  // what an administrator did to a session
 )
 
 // Event is one thing a client did, or tried to do. It never holds a password.
@@ -41,4 +42,7 @@ type Event struct {
 	Bytes    int64         // that went over the data connection
 	Duration time.Duration // of the transfer, or of the session for Logout
 	Err      string        // why it failed, fit for users; "" if it succeeded
+	Reason   string        // of Ban, Unban and Kick
+	Transfer string        // id of the transfer, unique among all nodes; "": it is not followed
+	Running  bool          // the transfer goes on, Bytes is how far it is; see Log.Progress
 }

@@ -26,6 +26,8 @@ func TestJSON(t *testing.T) {
 			`"action":"upload","path":"/a<b>\n中.txt","bytes":12,"duration_ms":1500,"ok":true}`: anEvent(),
 		`{"time":"0001-01-01T00:00:00Z","session":"s2","user":"bob","remote":"","tls":false,"action":"login-failed","bytes":0,` +
 			`"duration_ms":0,"ok":false,"err":"login incorrect"}`: {Session: "s2", User: "bob", Action: LoginFailed, Err: "login incorrect"},
+		`{"time":"0001-01-01T00:00:00Z","session":"","user":"","remote":"192.0.2.0/24","tls":false,"action":"ban","bytes":0,` +
+			`"duration_ms":0,"ok":true,"reason":"abuse"}`: {Remote: "192.0.2.0/24", Action: Ban, Reason: "abuse"},
 	} {
 		if got := string(JSON([]byte("> "), e)); got != "> "+want {
 			t.Errorf("written\n%s\nwant\n%s", got, want)

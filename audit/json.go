@@ -34,6 +34,7 @@ type eventJSON struct {
 	DurationMS int64     `json:"duration_ms"`
 	OK         bool      `json:"ok"`
 	Err        string    `json:"err,omitempty"`
+	Reason     string    `json:"reason,omitempty"`
 }
 
 func newEventJSON(e Event) eventJSON {
@@ -52,5 +53,6 @@ func newEventJSON(e Event) eventJSON {
 		DurationMS: e.Duration.Milliseconds(),
 		OK:         e.Err == "",
 		Err:        e.Err,
+		Reason:     e.Reason,
 	}
 }

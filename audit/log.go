@@ -59,6 +59,36 @@ func (l *Log) Log(_ context.Context, e Event) {
 	}
 }
 
+// Followed tells whether a sink wants to hear of transfers that go on.
+func (l *Log) Followed() bool {
+	if l == nil {
+		return false
+	}
+	for _, q := range l.queues {
+		if q.follows {
+			return true
+		}
+	}
+	return false
+}
+
+// Progress tells the sinks that are a Follower how far an Upload or Download has come. It never waits;
+// what a queue does not hold is not missed, as a later event tells more. The transfer's own
+// event must come behind the last of these.
+func (l *Log) Progress(e Event) {
+	if l == nil {
+		return
+	}
+	e.Running = true
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, q := range l.queues {
+		if q.follows && !l.closed {
+			q.offerProgress(e)
+		}
+	}
+}
+
 // Status returns how the sinks do, in the order of New.
 func (l *Log) Status() []Status {
 	if l == nil {

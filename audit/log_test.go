@@ -88,6 +88,33 @@ func TestEverySinkGetsEveryEventInOrder(t *testing.T) {
 	}
 }
 
+// follower is a sink that follows transfers.
+type follower struct{ *fakeSink }
+
+func (follower) FollowsTransfers() {}
+
+var _ Follower = follower{}
+
+func TestOnlyFollowersHearOfProgress(t *testing.T) {
+	var plain, followed []Event
+	l := New(discard(), collect(&plain), follower{collect(&followed)})
+	if !l.Followed() {
+		t.Error("nobody follows")
+	}
+	l.Progress(Event{Transfer: "x", Action: Upload, Bytes: 5})
+	l.Log(t.Context(), Event{Transfer: "x", Action: Upload, Bytes: 7})
+	mustClose(t, l)
+	l.Progress(Event{Transfer: "y"}) // too late; nothing happens
+	if len(plain) != 1 || len(followed) != 2 || !followed[0].Running || followed[0].ID != "" || followed[1].Bytes != 7 {
+		t.Errorf("%+v and %+v", plain, followed)
+	}
+	if other := New(discard(), collect(&plain)); other.Followed() {
+		t.Error("somebody follows")
+	} else {
+		mustClose(t, other)
+	}
+}
+
 // A sink that hangs for a minute takes no time from those who log, nor from other sinks;
 // what its queue does not hold is lost to it alone.
 func TestSinkThatHangs(t *testing.T) {
@@ -261,6 +288,10 @@ func TestGatherer(t *testing.T) {
 }
 
 func TestNilLog(t *testing.T) {
+	(*Log)(nil).Progress(Event{})
+	if (*Log)(nil).Followed() {
+		t.Error("somebody follows")
+	}
 	var l *Log
 	l.Log(t.Context(), Event{})
 	if l.Status() != nil {

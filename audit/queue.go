@@ -24,6 +24,7 @@ type queue struct {
 	sink     Sink
 	name     string
 	patience time.Duration // of Gatherer
+	follows  bool          // it is a Follower
 	logger   *slog.Logger
 	events   chan Event
 	dropped  atomic.Uint64
@@ -51,6 +52,7 @@ func newQueue(sink Sink, logger *slog.Logger) *queue {
 	if s, ok := sink.(Gatherer); ok {
 		q.patience = s.Gather()
 	}
+	_, q.follows = sink.(Follower)
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	go q.run()
 	return q
@@ -62,6 +64,17 @@ func (q *queue) offer(e Event) {
 	case q.events <- e:
 	default:
 		q.dropped.Add(1)
+	}
+}
+
+// offerProgress leaves half of the queue to events that happen once.
+func (q *queue) offerProgress(e Event) {
+	if len(q.events) >= queueLength/2 {
+		return
+	}
+	select {
+	case q.events <- e:
+	default:
 	}
 }
 

@@ -24,6 +24,14 @@ type Gatherer interface {
 	Gather() time.Duration
 }
 
+// Follower is a Sink that counts what is moved while transfers go on, so that a crash costs
+// no more than the last seconds of them. Write gets events that are Running, too.
+type Follower interface {
+	Sink
+	// FollowsTransfers does nothing.
+	FollowsTransfers()
+}
+
 // Format appends e to line, which may hold other text before, and returns it. What it has
 // no words for it leaves out: then line comes back as it was. There is no line break.
 type Format func(line []byte, e Event) []byte

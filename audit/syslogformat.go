@@ -93,7 +93,7 @@ const syslogNameLimit = 1024
 // syslogText is the message proper: "@cee:", by which receivers know that there is JSON,
 // and the JSON, in ASCII. So no receiver needs to guess a charset or to escape anything.
 func syslogText(line []byte, e Event) []byte {
-	e.User, e.Path, e.Target = cut(e.User), cut(e.Path), cut(e.Target)
+	e.User, e.Path, e.Target, e.Reason = cut(e.User), cut(e.Path), cut(e.Target), cut(e.Reason)
 	return appendASCII(append(line, "@cee: "...), JSON(nil, e))
 }
 

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -20,7 +21,10 @@ const eventGather = time.Second
 // Events is the table events as a sink of the audit trail.
 type Events struct{ db *DB }
 
-var _ audit.Gatherer = (*Events)(nil)
+var (
+	_ audit.Gatherer = (*Events)(nil)
+	_ audit.Follower = (*Events)(nil)
+)
 
 // Events returns a sink. It does not close the DB.
 func (d *DB) Events() *Events { return &Events{d} }
@@ -37,23 +41,27 @@ func (*Events) Close() error { return nil }
 // errWritten: the events are there already.
 var errWritten = errors.New("written before")
 
+// FollowsTransfers implements audit.Follower.
+func (*Events) FollowsTransfers() {}
+
 // Write writes all events, and the traffic they make, in one transaction, so that they
 // are there together, and once.
-func (s *Events) Write(ctx context.Context, events []audit.Event) (int, error) {
+func (s *Events) Write(ctx context.Context, all []audit.Event) (int, error) {
+	events, running := partProgress(all)
 	err := s.db.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		err := insertEvents(ctx, tx, events)
 		switch {
-		case err == nil:
-			return s.addTraffic(ctx, tx, trafficOf(events))
 		case s.db.dialect.exists(err): // the first attempt succeeded, but its answer was lost
 			return errWritten
+		case err != nil:
+			return err
 		}
-		return err
+		return s.countTraffic(ctx, tx, events, running)
 	})
 	if err != nil && !errors.Is(err, errWritten) {
 		return 0, fmt.Errorf("write events: %w", err)
 	}
-	return len(events), nil
+	return len(all), nil
 }
 
 // transact does what do does, or nothing. do may be called again, if the database gave up
@@ -87,6 +95,9 @@ func (d *DB) attempt(ctx context.Context, do func(context.Context, *sql.Tx) erro
 }
 
 func insertEvents(ctx context.Context, tx *sql.Tx, events []audit.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
 	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	rows := strings.Repeat(row+", ", len(events)-1) + row
 	var args []any
@@ -96,7 +107,7 @@ func insertEvents(ctx context.Context, tx *sql.Tx, events []audit.Event) error {
 			secure = 1
 		}
 		args = append(args, micros(e.Time), e.ID, fit(e.Node, 255), fit(e.Session, 64), fit(e.User, 255), fit(e.Remote, 64), secure,
-			string(e.Action), fit(e.Path, 2048), fit(e.Target, 2048), e.Bytes, e.Duration.Milliseconds(), fit(e.Err, 255))
+			string(e.Action), fit(e.Path, 2048), fit(e.Target, 2048), e.Bytes, e.Duration.Milliseconds(), fit(cmp.Or(e.Err, e.Reason), 255))
 	}
 	const columns = "time, id, node, session, username, remote, tls, action, path, target, bytes, duration_ms, error"
 	_, err := tx.ExecContext(ctx, "INSERT INTO events ("+columns+") VALUES "+rows, args...) //nolint:gosec // rows has question marks only

@@ -10,9 +10,12 @@ const (
 	pruneJob      = "events"
 	pruneInterval = 10 * time.Minute
 	pruneLease    = 3 * pruneInterval
+	// settleAfter is when a transfer of which nothing is heard is over: its node has died.
+	settleAfter = 24 * time.Hour
 )
 
-// EventPruner deletes old rows of events, on one node at a time.
+// EventPruner deletes old rows of events, and settles the traffic of nodes that have died, on
+// one node at a time.
 type EventPruner struct {
 	DB   *DB
 	Node string        // name of this node
@@ -40,6 +43,9 @@ func (p *EventPruner) Run(ctx context.Context) {
 // Prune deletes what is too old at the time now, if no other node is at it.
 func (p *EventPruner) Prune(ctx context.Context, now time.Time) {
 	mine, err := p.DB.Lead(ctx, pruneJob, p.Node, now, now.Add(pruneLease))
+	if err == nil && mine {
+		err = p.DB.settleTraffic(ctx, now.Add(-settleAfter))
+	}
 	if err == nil && mine {
 		var n int64
 		if n, err = p.DB.PruneEvents(ctx, now.Add(-p.Keep)); n > 0 {

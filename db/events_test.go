@@ -232,3 +232,58 @@ func TestEventsSurviveAnOutage(t *testing.T) {
 		t.Errorf("bytes, files, events: %s", got)
 	}
 }
+
+// progress tells how far a transfer of alice's has come.
+func progress(id string, action audit.Action, bytes int64) audit.Event {
+	return audit.Event{Transfer: id, Time: noon(), User: "alice", Action: action, Running: true, Bytes: bytes}
+}
+
+// What transfers move counts while they go on, and once.
+func TestTrafficOfRunningTransfers(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		traffic := func(want string) {
+			t.Helper()
+			if got := d.rows("SELECT direction, bytes, files FROM v_traffic ORDER BY direction"); got != want {
+				t.Errorf("traffic\n%s\nwant\n%s", got, want)
+			}
+		}
+		ended := func(id, transfer string, action audit.Action, bytes int64, err string) audit.Event {
+			e := event(id, action, bytes)
+			e.Transfer, e.Err = transfer, err
+			return e
+		}
+		writeEvents(t, d.DB, progress("x", audit.Upload, 10), progress("y", audit.Download, 5), progress("x", audit.Upload, 20))
+		traffic("down 5 0\nup 20 0")
+		for range 2 { // the answer to the first is lost
+			writeEvents(t, d.DB, progress("y", audit.Download, 7), progress("z", audit.Upload, 1), ended("1", "z", audit.Upload, 3, ""))
+		}
+		traffic("down 7 0\nup 23 1")
+		writeEvents(t, d.DB, ended("2", "x", audit.Upload, 30, ""), ended("3", "y", audit.Download, 8, "broken"))
+		traffic("down 8 0\nup 33 2")
+		if got := d.rows("SELECT COUNT(*), (SELECT COUNT(*) FROM events) FROM traffic_running"); got != "0 3" {
+			t.Errorf("running and events: %s", got)
+		}
+		// A node dies; a day later its transfers are settled.
+		writeEvents(t, d.DB, progress("dead", audit.Upload, 100))
+		traffic("down 8 0\nup 133 2")
+		pruner := db.EventPruner{DB: d.DB, Node: "a", Keep: time.Hour, Log: slog.New(slog.DiscardHandler)}
+		pruner.Prune(t.Context(), noon().Add(23*time.Hour))
+		if got := d.rows("SELECT COUNT(*) FROM traffic_running"); got != "1" {
+			t.Errorf("%s transfers go on", got)
+		}
+		pruner.Prune(t.Context(), noon().Add(25*time.Hour))
+		if got := d.rows("SELECT COUNT(*) FROM traffic_running"); got != "0" {
+			t.Errorf("%s transfers go on", got)
+		}
+		traffic("down 8 0\nup 133 2")
+	})
+}
+
+func TestReasonsAreKept(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		writeEvents(t, d.DB, audit.Event{ID: "1", Time: noon(), Remote: "192.0.2.0/24", Action: audit.Ban, Reason: "5 failed logins"})
+		if got := d.rows("SELECT action, remote, error FROM events"); got != "ban 192.0.2.0/24 5 failed logins" {
+			t.Errorf("%s", got)
+		}
+	})
+}

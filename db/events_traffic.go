@@ -16,13 +16,24 @@ type traffic struct {
 	bytes, files         int64
 }
 
+// directionOf is "up", "down", or "" for what is no transfer.
+func directionOf(a audit.Action) string {
+	switch a {
+	case audit.Upload:
+		return "up"
+	case audit.Download:
+		return "down"
+	}
+	return ""
+}
+
 // trafficOf adds up transfers. Bytes count even if the transfer failed, files only if it
 // did not. All nodes write rows in the order of the result: they wait for each other
 // rather than lock each other out.
 func trafficOf(events []audit.Event) []traffic {
 	sums := make(map[traffic]traffic)
 	for _, e := range events {
-		direction := map[audit.Action]string{audit.Upload: "up", audit.Download: "down"}[e.Action]
+		direction := directionOf(e.Action)
 		if direction == "" || (e.Bytes == 0 && e.Err != "") {
 			continue
 		}
