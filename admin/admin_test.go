@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -36,11 +37,23 @@ func fails(err error) func(context.Context) error {
 	return func(context.Context) error { return err }
 }
 
+func probe(name string, try func(context.Context) error) Probe { return Probe{Name: name, Try: try} }
+
+// watched is a Watch that has tried every probe once.
+func watched(t *testing.T, log *slog.Logger, probes ...Probe) *Watch {
+	t.Helper()
+	w := NewWatch(log, probes...)
+	for i, p := range probes {
+		w.note(i, w.try(t.Context(), p))
+	}
+	return w
+}
+
 func TestPages(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "spd_test"}, func() float64 { return 7 }))
 	h := Handler(Options{
-		Probes:   []Probe{{"database", works}, {"store", works}},
+		Watch:    watched(t, nil, probe("database", works), probe("store", works)),
 		Summary:  func() Summary { return Summary{Sessions: 41, Transfers: 12} },
 		Gatherer: registry,
 		Version:  "v1.2.3 <dev>",
@@ -104,10 +117,8 @@ func TestStateNamesNoHost(t *testing.T) {
 func TestNotReady(t *testing.T) {
 	var log bytes.Buffer
 	broken := errors.New("hunter2")
-	h := Handler(Options{
-		Probes: []Probe{{"database", works}, {"store", fails(broken)}},
-		Log:    slog.New(slog.NewTextHandler(&log, nil)),
-	})
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	h := Handler(Options{Watch: watched(t, logger, probe("database", works), probe("store", fails(broken)))})
 	w := ask(h, "GET", "/readyz")
 	if w.Code != 503 || w.Body.String() != "database: ok\nstore: failed, see the log\n" {
 		t.Errorf("%d %q", w.Code, w.Body)
@@ -120,60 +131,86 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
-func TestOutcomesAreSharedForASecond(t *testing.T) {
+// A probe that fails, or works, once does not change what /readyz says.
+func TestReadinessDoesNotFlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var tries atomic.Int32
 		var broken atomic.Bool
 		var log bytes.Buffer
-		h := Handler(Options{
-			Probes: []Probe{{"store", func(context.Context) error {
-				tries.Add(1)
-				time.Sleep(100 * time.Millisecond)
-				if broken.Load() {
-					return Reason("away")
-				}
-				return nil
-			}}},
-			Log: slog.New(slog.NewTextHandler(&log, nil)),
-		})
-		for range 50 {
-			go ask(h, "GET", "/readyz")
+		w := NewWatch(slog.New(slog.NewTextHandler(&log, nil)), probe("store", func(context.Context) error {
+			if broken.Load() {
+				return Reason("away")
+			}
+			return nil
+		}))
+		h := Handler(Options{Watch: w})
+		if ask(h, "GET", "/readyz").Code != 200 {
+			t.Error("not tried for who asks before Run does")
 		}
-		time.Sleep(freshFor)
-		synctest.Wait()
-		ask(h, "GET", "/readyz")
-		if n := tries.Load(); n != 1 {
-			t.Errorf("51 questions within a second: %d tries", n)
-		}
-		for _, down := range []bool{true, true, false, false} {
-			broken.Store(down)
-			time.Sleep(freshFor + time.Millisecond)
-			if w := ask(h, "GET", "/readyz"); (w.Code == 503) != down {
-				t.Errorf("broken %v: %d", down, w.Code)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { w.Run(ctx) })
+		synctest.Wait() // the first try
+		for i, step := range []struct{ broken, ready bool }{
+			{false, true}, {true, true}, {false, true}, {true, true}, {true, false},
+			{false, false}, {false, false}, {true, false}, {false, false}, {false, false}, {false, true}, {true, true},
+		} {
+			broken.Store(step.broken)
+			time.Sleep(probeEvery)
+			synctest.Wait()
+			if got := ask(h, "GET", "/readyz").Code == 200; got != step.ready {
+				t.Errorf("step %d: ready is %v", i, got)
 			}
 		}
-		if n := tries.Load(); n != 5 {
-			t.Errorf("%d tries, want 5", n)
-		}
+		cancel()
+		running.Wait()
 		if got := log.String(); strings.Count(got, "not ready") != 1 || strings.Count(got, "ready again") != 1 {
 			t.Errorf("logged:\n%s", got)
 		}
 	})
 }
 
-func TestHangingProbesEndTogetherAfterTwoSeconds(t *testing.T) {
+func TestHangingProbeIsSeenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-		h := Handler(Options{Probes: []Probe{{"a", hangs}, {"b", works}, {"c", hangs}}})
+		var hanging atomic.Bool
+		hangs := func(ctx context.Context) error {
+			if !hanging.Load() {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		w := NewWatch(nil, probe("a", hangs), probe("b", works))
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { w.Run(ctx) })
+		synctest.Wait()
+		hanging.Store(true)
 		begun := time.Now()
-		w := ask(h, "GET", "/readyz")
-		if took := time.Since(begun); took != probeTimeout {
+		for !w.Failing(ctx, "a") {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if took := time.Since(begun); took > 4*time.Second+10*time.Millisecond {
 			t.Errorf("took %v", took)
 		}
-		if w.Body.String() != "a: timed out\nb: ok\nc: timed out\n" {
-			t.Errorf("%q", w.Body)
+		if w.Failing(ctx, "b") || w.Failing(ctx, "none") {
+			t.Error("another probe fails")
 		}
+		if got := ask(Handler(Options{Watch: w}), "GET", "/readyz").Body.String(); got != "a: timed out\nb: ok\n" {
+			t.Errorf("%q", got)
+		}
+		cancel()
+		running.Wait()
 	})
+}
+
+func TestInstantProbe(t *testing.T) {
+	var draining error
+	h := Handler(Options{Watch: NewWatch(nil, Probe{Name: "ftp", Instant: true, Try: func(context.Context) error { return draining }})})
+	for _, draining = range []error{nil, Reason("draining"), nil} {
+		if got := ask(h, "GET", "/readyz").Code == 200; got != (draining == nil) {
+			t.Errorf("%v: ready is %v", draining, got)
+		}
+	}
 }
 
 func TestServe(t *testing.T) {

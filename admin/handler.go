@@ -9,7 +9,6 @@ import (
 	_ "embed" // the status page
 	"fmt"
 	"html/template"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -19,12 +18,11 @@ import (
 
 // Options is what a Handler shows.
 type Options struct {
-	Probes   []Probe             // what /readyz tries
+	Watch    *Watch              // what /readyz tells; nil: always ready
 	Summary  func() Summary      // for the status page; nil: zeros
 	Gatherer prometheus.Gatherer // what /metrics shows; nil: no such page
 	Version  string
-	Started  time.Time    // of the process
-	Log      *slog.Logger // is told when a probe begins or ceases to fail; nil: nobody is
+	Started  time.Time // of the process
 }
 
 // Summary is what a node is doing.
@@ -39,13 +37,12 @@ var statusPage string
 // Handler answers GET and HEAD:
 //
 //	/healthz   200 as long as the process answers
-//	/readyz    200 if every probe succeeds, else 503; a line for each
+//	/readyz    200 if every probe holds for good, else 503; a line for each
 //	/metrics   Prometheus
 //	/          a status page for people
 func Handler(o Options) http.Handler {
 	h := &handler{
 		options: o,
-		prober:  newProber(o.Probes, o.Log),
 		page:    template.Must(template.New("status").Parse(statusPage)),
 	}
 	mux := http.NewServeMux()
@@ -70,7 +67,6 @@ func guarded(next http.Handler) http.Handler {
 
 type handler struct {
 	options Options
-	prober  *prober
 	page    *template.Template
 }
 
@@ -80,7 +76,7 @@ func (h *handler) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h *handler) readyz(w http.ResponseWriter, r *http.Request) {
-	checks := h.prober.checks(r.Context())
+	checks := h.options.Watch.Checks(r.Context())
 	text(w)
 	if !ready(checks) {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -94,7 +90,7 @@ func text(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/plain; c
 
 // status shows the page. It is 200 even if the node is not ready: the page is.
 func (h *handler) status(w http.ResponseWriter, r *http.Request) {
-	checks := h.prober.checks(r.Context())
+	checks := h.options.Watch.Checks(r.Context())
 	view := struct {
 		Summary
 		Version string

@@ -213,9 +213,11 @@ func (m *Member) leave(ctx context.Context) {
 
 // round is one beat, and what follows from its answer.
 func (m *Member) round(ctx context.Context) {
+	ended := ctx
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
-	if !m.report(m.beat(ctx)) {
+	err := m.beat(ctx)
+	if ended.Err() != nil || !m.report(err) {
 		return
 	}
 	m.refresh(ctx)

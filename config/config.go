@@ -20,6 +20,7 @@ type Config struct {
 	Upload   Upload   `koanf:"upload"`
 	Admin    Admin    `koanf:"admin"`
 	Log      Log      `koanf:"log"`
+	Cluster  Cluster  `koanf:"cluster"`
 	Audit    Audit    `koanf:"audit"`
 }
 

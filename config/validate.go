@@ -45,6 +45,7 @@ func (c Config) check() Problems {
 	ck.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	ck.oneOf("log.format", c.Log.Format, "json", "text")
 	ck.audit(c.Audit)
+	ck.cluster(c.Cluster)
 	ck.ports(c)
 	return ck.problems
 }

@@ -19,7 +19,7 @@ func nodeOf(name string) cluster.Node {
 }
 
 func sessionOf(id, user, address string) cluster.Session {
-	return cluster.Session{ID: id, User: user, Remote: netip.MustParseAddrPort(address + ":40000"), Since: time.Now()}
+	return cluster.Session{ID: id, User: user, Remote: netip.AddrPortFrom(netip.MustParseAddr(address), 40000), Since: time.Now()}
 }
 
 // join makes a node known.

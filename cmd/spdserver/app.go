@@ -17,9 +17,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/spdscheme/spdserver/admin"
 	"github.com/spdscheme/spdserver/audit"
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/cluster"
 	"github.com/spdscheme/spdserver/config"
 	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/driver"
@@ -51,6 +53,9 @@ type App struct {
 	made     driver.MadeDirs
 	tickets  *ticketKeys
 	hashes   driver.HashCache
+	watch    *admin.Watch
+	member   *cluster.Member
+	end      func() // drains the node, and ends Run
 }
 
 // Addresses is where a node listens. Implicit and Admin are nil if they are off.
@@ -111,6 +116,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	a.end = func() { fail(nil) }
 	servers := servers{fail: fail}
 	defer servers.wait()
 	addresses := Addresses{}
@@ -179,6 +185,7 @@ func (a *App) open(ctx context.Context) error {
 		return fmt.Errorf("s3: %w", err)
 	}
 	a.files, err = newStores(a.cfg, a.client, a.registry, a.Log)
+	a.watch = a.newWatch()
 	return err
 }
 
@@ -206,7 +213,8 @@ func (a *App) prepare(ctx context.Context) error {
 	if err := a.waitForStore(ctx); err != nil {
 		return err
 	}
-	a.uploads = upload.NewManager(upload.Options{Journal: a.database, Node: nodeName(), Log: a.Log})
+	a.member = a.newMember()
+	a.uploads = upload.NewManager(upload.Options{Journal: a.database, Node: a.nodeName(), Log: a.Log})
 	opts, err := a.serverOptions()
 	if err != nil {
 		return err
@@ -245,11 +253,13 @@ func (a *App) serverOptions() (server.Options, error) {
 		TLS:              tlsConfig,
 		TLSRequired:      a.cfg.TLS.Required,
 		TLSSessionReuse:  sessionReuse(a.cfg.TLS.SessionReuse),
-		Login:            accounts.Login,
+		Login:            a.login(accounts),
+		Admit:            a.admit,
+		Left:             a.member.Left,
 		LoggedOut:        a.noteCharset,
 		Driver:           a.newDriver(a.uploads),
 		Audit:            a.audit,
-		Node:             nodeName(),
+		Node:             a.nodeName(),
 		Metrics:          a.registry,
 		Log:              a.Log,
 	}, nil
@@ -262,9 +272,11 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 		if err != nil {
 			return nil, err
 		}
-		deps.Names = encoding.NewDetector(encoding.Hints{
-			Account: user.Charset, Seen: user.CharsetSeen, Server: a.cfg.FTP.CharsetHint,
-		})
+		if deps.Names == nil {
+			deps.Names = encoding.NewDetector(encoding.Hints{
+				Account: user.Charset, Seen: user.CharsetSeen, Server: a.cfg.FTP.CharsetHint,
+			})
+		}
 		deps.Store = bucket
 		deps.Uploads = uploads
 		deps.Budget = a.budget
@@ -294,11 +306,6 @@ func (a *App) noteCharset(user *auth.User, charset string) {
 	}
 }
 
-// nodeName is this node among others; a host may run several.
-func nodeName() string {
-	return fmt.Sprintf("%s/%d", hostName(), os.Getpid())
-}
-
 func hostName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -312,13 +319,15 @@ func (a *App) startJobs(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	janitor := &upload.Janitor{
 		Journal: a.database,
-		Node:    nodeName(),
+		Node:    a.holder(),
 		Keep:    a.cfg.Upload.Keep,
 		Stores:  a.files,
 		Buckets: []string{a.cfg.S3.Bucket},
 		Log:     a.Log,
 	}
 	var jobs sync.WaitGroup
+	jobs.Go(func() { a.watch.Run(ctx) })
+	jobs.Go(func() { a.member.Run(ctx) })
 	jobs.Go(func() { a.uploads.Run(ctx) })
 	jobs.Go(func() { janitor.Run(ctx) })
 	jobs.Go(func() { a.tickets.run(ctx) })
@@ -375,6 +384,8 @@ func (a *App) drain() {
 		"timeout", a.cfg.FTP.DrainTimeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.FTP.DrainTimeout)
 	defer cancel()
+	a.ftp.Load().Drain()
+	a.member.Beat() // tells the others
 	if err := a.ftp.Load().Shutdown(ctx); err != nil {
 		a.Log.Warn("transfers cut off at the end of the drain timeout")
 	}

@@ -145,7 +145,7 @@ func syslogTLS(s config.AuditSink) (*tls.Config, error) {
 func (a *App) pruneEvents(ctx context.Context) {
 	for _, s := range a.cfg.Audit.Sinks {
 		if s.Kind == config.AuditSQL {
-			(&db.EventPruner{DB: a.database, Node: nodeName(), Keep: s.Keep, Log: a.Log}).Run(ctx)
+			(&db.EventPruner{DB: a.database, Node: a.holder(), Keep: s.Keep, Log: a.Log}).Run(ctx)
 		}
 	}
 }

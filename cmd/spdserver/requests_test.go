@@ -25,9 +25,12 @@ var _ http.RoundTripper = (*counter)(nil)
 
 // RoundTrip implements http.RoundTripper.
 func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.mu.Lock()
-	c.seen = append(c.seen, r.Method)
-	c.mu.Unlock()
+	bucketOnly := !strings.Contains(strings.Trim(r.URL.Path, "/"), "/")
+	if r.Method != http.MethodHead || !bucketOnly { // a look at the bucket is for /readyz
+		c.mu.Lock()
+		c.seen = append(c.seen, r.Method)
+		c.mu.Unlock()
+	}
 	return c.next.RoundTrip(r)
 }
 

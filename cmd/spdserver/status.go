@@ -21,19 +21,26 @@ func (a *App) serveAdmin(ctx context.Context, servers *servers, addresses *Addre
 	addresses.Admin = l.Addr()
 	a.Log.Info("listening", "for", "admin", "address", l.Addr().String())
 	handler := admin.Handler(admin.Options{
-		Probes: []admin.Probe{
-			{Name: "ftp", Try: a.probeFTP},
-			{Name: "database", Try: a.database.Ping},
-			{Name: "store", Try: a.probeStore},
-		},
+		Watch:    a.watch,
 		Summary:  a.summary,
 		Gatherer: a.registry,
 		Version:  version(),
 		Started:  time.Now(),
-		Log:      a.Log,
 	})
 	servers.run(func() error { return admin.Serve(ctx, l, handler) })
 	return nil
+}
+
+// databaseProbe is the probe that logins depend on.
+const databaseProbe = "database"
+
+// newWatch watches what a node cannot do without.
+func (a *App) newWatch() *admin.Watch {
+	return admin.NewWatch(a.Log,
+		admin.Probe{Name: "ftp", Try: a.probeFTP, Instant: true},
+		admin.Probe{Name: databaseProbe, Try: a.database.Ping},
+		admin.Probe{Name: "store", Try: a.probeStore},
+	)
 }
 
 func (a *App) probeFTP(context.Context) error {
