@@ -7,6 +7,7 @@ import (
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/cluster"
+	"github.com/spdscheme/spdserver/config"
 	"github.com/spdscheme/spdserver/server"
 )
 
@@ -24,13 +25,15 @@ func (a *App) newMember() *cluster.Member {
 	})
 }
 
-// nodeName is what people call this node.
-func (a *App) nodeName() string {
-	if a.cfg.Cluster.Node != "" {
-		return a.cfg.Cluster.Node
+// nodeName is what people call a node.
+func nodeName(cfg config.Config) string {
+	if cfg.Cluster.Node != "" {
+		return cfg.Cluster.Node
 	}
 	return hostName()
 }
+
+func (a *App) nodeName() string { return nodeName(a.cfg) }
 
 // holder is what this run of the node holds leases by.
 func (a *App) holder() string { return a.nodeName() + "/" + a.member.ID() }

@@ -30,6 +30,7 @@ func newRootCommand() *cobra.Command {
 	root.PersistentFlags().StringVar(&file, "config", os.Getenv("SPD_CONFIG"), "configuration file (YAML)")
 	load := func() (config.Config, error) { return config.Load(file, os.Environ()) }
 
+	database := databaseCommands{open: func(ctx context.Context) (*db.DB, error) { return openAccounts(ctx, load) }}
 	root.AddCommand(
 		newDemoCommand(),
 		newServeCommand(load),
@@ -40,6 +41,9 @@ func newRootCommand() *cobra.Command {
 			defaultBucket: func() string { return setting(load).S3.Bucket },
 			scheme:        func() string { return setting(load).Auth.Scheme },
 		}),
+		newSessionCommand(database),
+		newNodeCommand(database),
+		newDrainCommand(database, func() string { return nodeName(setting(load)) }),
 		newCharsetCommand(),
 		newHealthcheckCommand(),
 		newLVSCommand(),
