@@ -50,24 +50,29 @@ func faulty(table, column, owner string, err error) error {
 	return fmt.Errorf("%w: %s.%s of %s: %w", auth.ErrFaulty, table, column, owner, err)
 }
 
-// accountRows reads the rows of accounts and of their groups, all by primary key. A chain of
-// groups is followed as far as it may go, so that a cycle ends.
+// accountRows reads the rows of accounts and of their groups.
 func (d *DB) accountRows(ctx context.Context, names []string) (accountRows, error) {
+	query, args := accountQuery(names)
+	return d.queryRows(ctx, query, args...)
+}
+
+// accountQuery asks for accounts and their groups, all by primary key. A chain of groups is
+// followed as far as it may go, so that a cycle ends.
+func accountQuery(names []string) (query string, args []any) {
 	in := placeholders(len(names))
-	query := fmt.Sprintf("WITH RECURSIVE chain (name, depth) AS ("+
+	query = fmt.Sprintf("WITH RECURSIVE chain (name, depth) AS ("+
 		"SELECT group_name, 1 FROM users WHERE username IN %[1]s AND group_name IS NOT NULL"+
 		" UNION "+
 		"SELECT g.parent, c.depth + 1 FROM chain c JOIN `groups` g ON g.name = c.name"+
-		" WHERE g.parent IS NOT NULL AND c.depth < %[2]d) "+
+		" WHERE g.parent IS NOT NULL AND c.depth <= %[2]d) "+
 		"%[3]s WHERE username IN %[1]s UNION ALL %[4]s WHERE name IN (SELECT name FROM chain)",
 		in, maxGroups, selectUsers(), selectGroups())
-	args := make([]any, 0, 2*len(names))
 	for range 2 {
 		for _, name := range names {
 			args = append(args, name)
 		}
 	}
-	return d.queryRows(ctx, query, args...)
+	return query, args
 }
 
 // allRows reads all accounts, by name, and all groups.

@@ -58,7 +58,7 @@ func open(t *testing.T, dsn string) *db.DB {
 	return d
 }
 
-func openSQL(t *testing.T, dsn string) *sql.DB {
+func openSQL(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	driver, name := "sqlite", strings.TrimPrefix(dsn, "sqlite://")
 	if rest, ok := strings.CutPrefix(dsn, "mysql://"); ok {
@@ -85,6 +85,16 @@ func (d *testDB) exec(query string, args ...any) {
 	if _, err := d.sql.ExecContext(context.Background(), query, args...); err != nil {
 		d.t.Fatalf("%s: %v", query, err)
 	}
+}
+
+// foreignKeys is the handle of an administrator who has told SQLite to mind foreign keys.
+func (d *testDB) foreignKeys() *sql.DB {
+	d.t.Helper()
+	if strings.HasPrefix(d.dsn, "sqlite") {
+		d.sql.SetMaxOpenConns(1)
+		d.exec("PRAGMA foreign_keys = 1")
+	}
+	return d.sql
 }
 
 // force is exec without CHECK constraints, for rows that slip through.

@@ -31,8 +31,28 @@ type owner struct{ table, name string }
 // most one more than any account may have.
 type parts map[owner][]part
 
-// parts reads what belongs to accounts and to their groups, all by index.
+// parts reads what belongs to accounts and to their groups.
 func (d *DB) parts(ctx context.Context, rows accountRows) (parts, error) {
+	found := make(parts)
+	counts := make(map[string]int)
+	query, args := partsQuery(rows)
+	err := d.query(ctx, func(scan func(...any) error) error {
+		var of owner
+		var p part
+		err := scan(&of.table, &p.table, &of.name, &p.path, &p.flag, &p.permissions,
+			&p.bucket, &p.prefix, &p.quota, &p.quotaBytes, &p.quotaFiles)
+		p.owner = of.String()
+		if count := of.table + p.table + of.name; err == nil && counts[count] <= max(auth.MaxMounts, auth.MaxPathRules) {
+			counts[count]++
+			found[of] = append(found[of], p)
+		}
+		return err
+	}, query, args...)
+	return found, err
+}
+
+// partsQuery asks for what belongs to accounts and to their groups, all by index.
+func partsQuery(rows accountRows) (query string, args []any) {
 	var accounts, groups []any
 	for _, r := range rows.users {
 		accounts = append(accounts, r.name)
@@ -41,7 +61,6 @@ func (d *DB) parts(ctx context.Context, rows accountRows) (parts, error) {
 		groups = append(groups, name)
 	}
 	var queries []string
-	var args []any
 	for _, of := range []struct {
 		table, column string
 		names         []any
@@ -57,21 +76,7 @@ func (d *DB) parts(ctx context.Context, rows accountRows) (parts, error) {
 				" FROM mounts WHERE %s", of.table, of.column, in))
 		args = append(append(args, of.names...), of.names...)
 	}
-	found := make(parts)
-	counts := make(map[string]int)
-	err := d.query(ctx, func(scan func(...any) error) error {
-		var of owner
-		var p part
-		err := scan(&of.table, &p.table, &of.name, &p.path, &p.flag, &p.permissions,
-			&p.bucket, &p.prefix, &p.quota, &p.quotaBytes, &p.quotaFiles)
-		p.owner = of.String()
-		if count := of.table + p.table + of.name; err == nil && counts[count] <= max(auth.MaxMounts, auth.MaxPathRules) {
-			counts[count]++
-			found[of] = append(found[of], p)
-		}
-		return err
-	}, strings.Join(queries, " UNION ALL "), args...)
-	return found, err
+	return strings.Join(queries, " UNION ALL "), args
 }
 
 // String names the owner in errors.
