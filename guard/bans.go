@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -39,6 +38,7 @@ type BanOptions struct {
 
 	Journal Journal
 	Node    string // this node's name
+	Holder  string // what this run of the node holds leases by
 	Log     *slog.Logger
 	// Report, if not nil, is told of bans that begin and end, once among all nodes but for
 	// a node that dies at the wrong moment. It must not wait.
@@ -48,9 +48,9 @@ type BanOptions struct {
 // Bans knows who must not log in. Its methods may be called concurrently.
 type Bans struct {
 	BanOptions
-	clock  *clock
-	began  time.Time    // the windows' times are since then
-	charge atomic.Int64 // how long the journal took to count a failure, in nanoseconds
+	clock    *clock
+	began    time.Time // the windows' times are since then
+	refusals refusals
 
 	mu       sync.Mutex
 	bans     *inForce // as the journal said, and what this node has added since
@@ -112,6 +112,7 @@ func (b *Bans) Active() (addresses, accounts int) {
 // Attempt is a login whose result is not known yet.
 type Attempt struct {
 	bans    *Bans // nil: nobody counts
+	began   time.Time
 	account string
 	network netip.Prefix
 	suspect *suspect
@@ -130,7 +131,7 @@ func (b *Bans) Begin(ctx context.Context, account string, from netip.Addr) (*Att
 	if b == nil || b.Allowed(from) {
 		return &Attempt{}, nil
 	}
-	a := &Attempt{bans: b, account: account, network: Network(from)}
+	a := &Attempt{bans: b, began: time.Now(), account: account, network: Network(from)}
 	if err := b.look(ctx, a, from); err != nil {
 		return nil, err
 	}
@@ -251,13 +252,11 @@ func (a *Attempt) charge(ctx context.Context, n int) {
 	if n > 0 {
 		a.at = b.clock.now()
 	}
-	began := time.Now()
 	count, err := b.Journal.Charge(ctx, a.at, b.clock.now().Add(-b.Window), n, a.subjects()...)
 	if err != nil {
 		b.Log.WarnContext(ctx, "failed login not counted for the other nodes", "from", a.network.String(), "err", err)
 		return
 	}
-	b.charge.Store(int64(time.Since(began)))
 	a.charged, a.count = n > 0, count
 }
 
@@ -304,6 +303,7 @@ func (a *Attempt) Bad(ctx context.Context) {
 		}
 	}
 	a.leave()
+	b.refusals.note(time.Since(a.began))
 }
 
 // failed counts a failure of s here, and returns how many there were.
@@ -367,16 +367,5 @@ func (b *Bans) settle(p Place) {
 	b.places.put(p, now)
 	if len(b.unsaved) < maxSuspects {
 		b.unsaved[p] = struct{}{}
-	}
-}
-
-// Wait takes as long as counting a failure does, so that a ban cannot be told by a quicker
-// answer.
-func (b *Bans) Wait(ctx context.Context) {
-	timer := time.NewTimer(time.Duration(b.charge.Load()))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

@@ -397,3 +397,39 @@ func TestParseNetwork(t *testing.T) {
 		}
 	}
 }
+
+// A ban takes as long to refuse as a wrong password.
+func TestRefusalsTakeAsLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := node(newLedger(), "a", nil)
+		if b.Refuse(t.Context()) {
+			t.Error("there was no refusal yet")
+		}
+		refuse := func(took time.Duration) {
+			a, err := b.Begin(t.Context(), "alice", netip.MustParseAddr(stranger))
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(took)
+			a.Bad(t.Context())
+		}
+		refuse(2 * time.Second)
+		refuse(3 * time.Second)
+		seen := make(map[time.Duration]int)
+		for range 200 {
+			began := time.Now()
+			if !b.Refuse(t.Context()) {
+				t.Fatal("not refused")
+			}
+			seen[time.Since(began)]++
+		}
+		if len(seen) != 2 || seen[2*time.Second] < 50 || seen[3*time.Second] < 50 {
+			t.Errorf("bans took %v", seen)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if began := time.Now(); !b.Refuse(ctx) || time.Since(began) != time.Millisecond {
+			t.Error("the end of the client does not end the wait")
+		}
+	})
+}

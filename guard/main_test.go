@@ -150,7 +150,7 @@ func (r *reports) add(b Ban, ended bool) {
 func node(l *ledger, name string, change func(*BanOptions)) *Bans {
 	o := BanOptions{
 		AddressFailures: 5, AccountFailures: 20, Window: time.Minute, First: 10 * time.Minute, Longest: time.Hour,
-		Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Journal: l, Node: name, Log: slog.New(slog.DiscardHandler),
+		Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Journal: l, Node: name, Holder: name, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&o)

@@ -144,7 +144,7 @@ func (b *Bans) lead(ctx context.Context, now time.Time) bool {
 		return true
 	}
 	until = now.Add(leadFor)
-	mine, err := b.Journal.Lead(ctx, leadJob, b.Node, now, until)
+	mine, err := b.Journal.Lead(ctx, leadJob, b.Holder, now, until)
 	if err != nil || !mine {
 		return false
 	}

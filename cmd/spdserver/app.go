@@ -26,6 +26,7 @@ import (
 	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/guard"
 	"github.com/spdscheme/spdserver/server"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/s3"
@@ -53,6 +54,8 @@ type App struct {
 	made     driver.MadeDirs
 	tickets  *ticketKeys
 	hashes   driver.HashCache
+	bans     *guard.Bans
+	gate     *guard.Gate
 	watch    *admin.Watch
 	member   *cluster.Member
 	end      func() // drains the node, and ends Run
@@ -214,6 +217,10 @@ func (a *App) prepare(ctx context.Context) error {
 		return err
 	}
 	a.member = a.newMember()
+	a.bans = a.newBans()
+	a.bans.Sync(ctx)
+	a.gate = a.newGate()
+	a.registry.MustRegister(newGuardMetrics(a))
 	a.uploads = upload.NewManager(upload.Options{Journal: a.database, Node: a.nodeName(), Log: a.Log})
 	opts, err := a.serverOptions()
 	if err != nil {
@@ -253,7 +260,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		TLS:              tlsConfig,
 		TLSRequired:      a.cfg.TLS.Required,
 		TLSSessionReuse:  sessionReuse(a.cfg.TLS.SessionReuse),
-		Login:            a.login(accounts),
+		Login:            a.guarded(a.login(accounts)),
 		Admit:            a.admit,
 		Left:             a.member.Left,
 		LoggedOut:        a.noteCharset,
@@ -328,6 +335,7 @@ func (a *App) startJobs(ctx context.Context) (stop func()) {
 	var jobs sync.WaitGroup
 	jobs.Go(func() { a.watch.Run(ctx) })
 	jobs.Go(func() { a.member.Run(ctx) })
+	jobs.Go(func() { a.bans.Run(ctx) })
 	jobs.Go(func() { a.uploads.Run(ctx) })
 	jobs.Go(func() { janitor.Run(ctx) })
 	jobs.Go(func() { a.tickets.run(ctx) })

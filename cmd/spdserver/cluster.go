@@ -100,4 +100,10 @@ func (a *App) admit(ctx context.Context, s server.SessionInfo, user *auth.User) 
 	return err
 }
 
-func (a *App) addressLimit(server.SessionInfo) int { return a.cfg.FTP.MaxSessionsPerIP }
+// addressLimit spares the allow-list.
+func (a *App) addressLimit(s server.SessionInfo) int {
+	if a.bans.Allowed(s.Remote.Addr()) {
+		return 0
+	}
+	return a.cfg.FTP.MaxSessionsPerIP
+}

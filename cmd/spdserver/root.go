@@ -41,6 +41,7 @@ func newRootCommand() *cobra.Command {
 			defaultBucket: func() string { return setting(load).S3.Bucket },
 			scheme:        func() string { return setting(load).Auth.Scheme },
 		}),
+		newBanCommand(database),
 		newSessionCommand(database),
 		newNodeCommand(database),
 		newDrainCommand(database, func() string { return nodeName(setting(load)) }),
