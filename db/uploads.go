@@ -71,7 +71,8 @@ func (d *DB) End(ctx context.Context, bucket, key, id string) error {
 
 // Of implements upload.Journal.
 func (d *DB) Of(ctx context.Context, bucket, owner string) ([]upload.Record, error) {
-	return d.uploads(ctx, "owner = ? AND bucket = ? ORDER BY started DESC, object_key, upload_id", owner, bucket)
+	return d.uploads(ctx, "owner = ? AND (? = '' OR bucket = ?) ORDER BY started DESC, bucket, object_key, upload_id",
+		owner, bucket, bucket)
 }
 
 // Expired implements upload.Journal.

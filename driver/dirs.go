@@ -58,7 +58,7 @@ func (d *Driver) putMarker(n name) error {
 	_, err := d.Store.Put(d.ctx, n.dir(), bytes.NewReader(nil), 0, opts)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		d.dirs.add(n.dir(), seenDir{marker: true})
-		d.Made.add(d.user().Bucket, n.dir())
+		d.Made.add(d.place(n.dir()))
 	}
 	if err != nil {
 		return fmt.Errorf("make directory: %w", err)
@@ -70,7 +70,7 @@ func (d *Driver) putMarker(n name) error {
 // each directory.
 func (d *Driver) keepDirTime(n name) {
 	made := store.KeptTime{Key: n.dir(), ModTime: time.Now().UTC().Truncate(time.Second)}
-	if err := d.Times.SetTimes(d.ctx, d.user().Bucket, made); err != nil {
+	if err := d.times().set(d.ctx, made); err != nil {
 		d.Log.Warn("directory's time not kept", "path", n.path, "err", err)
 	}
 }
@@ -84,6 +84,9 @@ func (d *Driver) RemoveDir(wire string) error {
 		if n.home() {
 			return errHome
 		}
+		if err := d.notMountPoint(n); err != nil {
+			return err
+		}
 		if err := d.needEmpty(n); err != nil {
 			return err
 		}
@@ -94,7 +97,7 @@ func (d *Driver) RemoveDir(wire string) error {
 			return fmt.Errorf("remove directory: %w", err)
 		}
 		d.dirs.forget(n.dir())
-		d.Made.remove(d.user().Bucket, n.dir())
+		d.Made.remove(d.place(n.dir()))
 		d.dropTimes(d.ctx, n.dir())
 		return nil
 	})
@@ -123,7 +126,7 @@ func (d *Driver) needEmpty(n name) error {
 
 // dropTimes forgets kept times; a failure leaves rows that hold for nothing.
 func (d *Driver) dropTimes(ctx context.Context, key string) {
-	if err := d.Times.DropTimes(ctx, d.user().Bucket, key); err != nil {
+	if err := d.times().drop(ctx, key); err != nil {
 		d.Log.Warn("kept time not dropped", "err", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/encoding"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/upload"
 )
 
@@ -35,7 +36,9 @@ type Client interface {
 type Deps struct {
 	Client  Client
 	Names   *encoding.Detector
-	Store   store.Store // the user's bucket
+	Store   store.Store      // the user's bucket
+	Stores  store.Opener     // other buckets, for the user's mounts
+	Copies  *mounted.Buffers // for copies between buckets
 	Uploads *upload.Manager
 	Budget  *buffer.Budget
 	Times   store.Times
@@ -73,6 +76,8 @@ type Driver struct {
 	Deps
 	ctx     context.Context              // ends with the session; of commands without a transfer
 	patient context.Context              // the same, with the patience of transfers
+	mounts  *mounted.Store               // Store, or nil if the account has no mounts
+	mountAt map[string]int               // the account's mounts by what their keys begin with
 	account atomic.Pointer[auth.User]    // never changed in place; see Refresh
 	up      atomic.Pointer[rate.Limiter] // nil: no limit
 	down    atomic.Pointer[rate.Limiter]
@@ -109,6 +114,7 @@ func New(ctx context.Context, deps Deps, user *auth.User) *Driver {
 	}
 	account := *user
 	d.account.Store(&account)
+	d.mount()
 	d.up.Store(newLimiter(user.UploadRate))
 	d.down.Store(newLimiter(user.DownloadRate))
 	return d

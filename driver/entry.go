@@ -8,6 +8,7 @@ import (
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/mounted"
 )
 
 // Entry is a file or directory as a client sees it: in a listing, or as the answer to a
@@ -15,7 +16,7 @@ import (
 type Entry struct {
 	name   string       // in the client's bytes
 	object store.Object // ModTime is the one to show; of a directory, Key ends in "/"
-	bucket string
+	place  mounted.Place
 	may    auth.Permissions
 }
 
@@ -63,7 +64,7 @@ func (e Entry) Sys() any { return nil }
 func (e Entry) Unique() uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	sum := uint64(offset)
-	for _, part := range [...]string{e.bucket, e.object.Key, e.object.ETag} {
+	for _, part := range [...]string{e.place.Bucket, e.place.Key, e.object.ETag} {
 		for i := range len(part) {
 			sum = (sum ^ uint64(part[i])) * prime
 		}
@@ -81,11 +82,11 @@ func (d *Driver) entryOf(n name, o store.Object) Entry {
 		o.Size, o.ETag = 0, "" // of the marker, if any
 	}
 	may := d.may(n)
-	if n.home() {
+	if n.home() || d.notMountPoint(n) != nil {
 		may &^= auth.Rename | auth.Rmdir
 	}
 	return Entry{
-		name: d.Names.Encode(path.Base(n.path)), object: o, bucket: d.user().Bucket,
+		name: d.Names.Encode(path.Base(n.path)), object: o, place: d.place(o.Key),
 		may: may,
 	}
 }

@@ -200,7 +200,7 @@ func (k *keptTimes) of(o store.Object) (time.Time, bool) {
 // read gets the rows from a key on. Without the database the store's times are still true.
 func (k *keptTimes) read(from string) {
 	d := k.driver
-	rows, err := d.Times.TimesFrom(k.ctx, d.user().Bucket, k.dir, from, store.PageSize)
+	rows, err := d.times().from(k.ctx, k.dir, from, store.PageSize)
 	if err != nil && k.ctx.Err() == nil {
 		d.Log.Warn("kept times unknown", "directory", k.dir, "err", err)
 	}

@@ -33,6 +33,9 @@ func (d *Driver) Rename(fromWire, toWire string) error {
 		if from.home() || to.home() {
 			return errHome
 		}
+		if err := errors.Join(d.notMountPoint(from), d.notMountPoint(to)); err != nil {
+			return err
+		}
 		source, err := d.renameSource(from)
 		if err != nil || from.key == to.key {
 			return err
@@ -167,8 +170,8 @@ func (d *Driver) renameDir(source entry, to name) error {
 		return err
 	}
 	d.dirs.clear()
-	d.Made.remove(d.user().Bucket, source.dir())
-	d.Made.add(d.user().Bucket, to.dir())
+	d.Made.remove(d.place(source.dir()))
+	d.Made.add(d.place(to.dir()))
 	d.files.clear()
 	return move.deleteSources()
 }

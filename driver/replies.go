@@ -13,6 +13,7 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/upload"
 )
 
@@ -82,6 +83,9 @@ func translations() []translation {
 		{upload.ErrTaken, 426, "Another session goes on with this upload"},
 		{upload.ErrLost, 451, "The storage has lost part of this file; upload it again"},
 		{store.ErrPartLost, 451, "The storage has lost part of the file; try again"},
+		{mounted.ErrMountPoint, 550, "A mount point cannot be removed, renamed or replaced"},
+		{mounted.ErrReadOnly, 550, "This directory is read-only"},
+		{mounted.ErrAway, 550, "This directory is not available now"},
 		{errNameRefused, 553, "Files of such a name may not be stored here"},
 		{errMaxFileSize, 552, "File larger than the account allows; nothing was stored"},
 		{auth.ErrQuota, 552, "Quota exceeded; nothing was stored"},

@@ -13,6 +13,7 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/upload"
 )
 
@@ -43,6 +44,9 @@ func replyCodes() map[error]struct{ code, storing int } {
 		upload.ErrTaken:          same(426),
 		upload.ErrLost:           same(451),
 		store.ErrPartLost:        same(451),
+		mounted.ErrMountPoint:    naming,
+		mounted.ErrReadOnly:      same(550),
+		mounted.ErrAway:          naming,
 		errNameRefused:           same(553),
 		errMaxFileSize:           same(552),
 		auth.ErrQuota:            same(552),

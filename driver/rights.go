@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/store/mounted"
 )
 
 var (
@@ -56,30 +57,42 @@ func setRate(limit *atomic.Pointer[rate.Limiter], bytesPerSecond int64) {
 
 // may is what the user may do at a path.
 func (d *Driver) may(n name) auth.Permissions {
-	may, _ := d.rightsAt(n.path)
+	may, _ := d.rightsAt(n)
 	return may
 }
 
 func (d *Driver) hidden(n name) bool {
-	_, hidden := d.rightsAt(n.path)
+	_, hidden := d.rightsAt(n)
 	return hidden
 }
 
 // rightsAt is what the user may do at a path, and whether it is hidden from him.
-func (d *Driver) rightsAt(path string) (may auth.Permissions, hidden bool) {
+func (d *Driver) rightsAt(n name) (may auth.Permissions, hidden bool) {
 	user := d.user()
-	if len(user.Paths) == 0 {
-		return user.Permissions, false
+	if may = user.Permissions; len(user.Paths) > 0 {
+		may, hidden = user.At(n.path)
 	}
-	return user.At(path)
+	if d.readOnly(n) {
+		may &= auth.ReadOnly
+	}
+	return may, hidden
+}
+
+// readOnly tells whether a name lies in a mount in which nothing may be changed.
+func (d *Driver) readOnly(n name) bool {
+	m := d.mountOf(n)
+	return m != nil && m.ReadOnly
 }
 
 // permit checks a right of the user at a path.
 func (d *Driver) permit(n name, right auth.Permissions) error {
-	if !d.may(n).Has(right) {
-		return os.ErrPermission
+	switch {
+	case d.may(n).Has(right):
+		return nil
+	case !auth.ReadOnly.Has(right) && d.readOnly(n):
+		return mounted.ErrReadOnly
 	}
-	return nil
+	return os.ErrPermission
 }
 
 // permitName checks whether a file or directory may get that name.
@@ -102,7 +115,7 @@ func (d *Driver) permitSize(size int64) error {
 // holds further down must not be got round by giving its directory another name.
 func (d *Driver) permitInside(from, to name) error {
 	for _, n := range []name{from, to} {
-		may, hidden := d.rightsAt(n.path)
+		may, hidden := d.rightsAt(n)
 		if hidden || !may.Has(auth.Rename) {
 			return fs.ErrPermission
 		}

@@ -227,7 +227,7 @@ func (d *Driver) keptTime(ctx context.Context, e entry) (t time.Time, ok bool) {
 	if e.isDir {
 		key = e.dir()
 	}
-	kept, ok, err := d.Times.TimeOf(ctx, d.user().Bucket, key)
+	kept, ok, err := d.times().of(ctx, key)
 	if err != nil { // the store's own time is still true
 		d.Log.Warn("kept time unknown", "path", e.path, "err", err)
 	}

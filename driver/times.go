@@ -23,7 +23,7 @@ func (d *Driver) SetTime(wire string, mtime time.Time) error {
 		if e.isDir {
 			kept = store.KeptTime{Key: n.dir(), ModTime: mtime}
 		}
-		if err := d.Times.SetTimes(d.ctx, d.user().Bucket, kept); err != nil {
+		if err := d.times().set(d.ctx, kept); err != nil {
 			return store.Unavailable(fmt.Errorf("keep time: %w", err))
 		}
 		return nil
@@ -37,7 +37,7 @@ func keptFor(o store.Object, modTime time.Time) store.KeptTime {
 
 // timeOf is the modification time of a file: the one a client set, or the store's.
 func (d *Driver) timeOf(e entry) time.Time {
-	kept, ok, err := d.Times.TimeOf(d.ctx, d.user().Bucket, e.key)
+	kept, ok, err := d.times().of(d.ctx, e.key)
 	if err == nil && ok && kept.Holds(e.object) {
 		return kept.ModTime
 	}
@@ -52,12 +52,12 @@ type timesByDir struct {
 
 func (t timesByDir) of(o store.Object) time.Time {
 	dir := o.Key[:strings.LastIndex(strings.TrimSuffix(o.Key, "/"), "/")+1]
-	times, ok := t.dirs[dir]
+	found, ok := t.dirs[dir]
 	if !ok {
-		times, _ = t.driver.Times.TimesIn(t.driver.ctx, t.driver.user().Bucket, dir) // else the store's own
-		t.dirs[dir] = times
+		found, _ = t.driver.times().in(t.driver.ctx, dir) // else the store's own
+		t.dirs[dir] = found
 	}
-	if kept, ok := times[o.Key]; ok && kept.Holds(o) {
+	if kept, ok := found[o.Key]; ok && kept.Holds(o) {
 		return kept.ModTime
 	}
 	return o.ModTime
@@ -65,13 +65,13 @@ func (t timesByDir) of(o store.Object) time.Time {
 
 // moveTimes keeps the times of renamed files and forgets those of the old name. A
 // failure costs the times, not the files.
-func (d *Driver) moveTimes(old string, times []store.KeptTime) {
-	for i, t := range times {
+func (d *Driver) moveTimes(old string, kept []store.KeptTime) {
+	for i, t := range kept {
 		if strings.HasSuffix(t.Key, "/") {
-			times[i].ETag = "" // a directory's time holds whatever its marker is
+			kept[i].ETag = "" // a directory's time holds whatever its marker is
 		}
 	}
-	if err := d.Times.SetTimes(d.ctx, d.user().Bucket, times...); err != nil {
+	if err := d.times().set(d.ctx, kept...); err != nil {
 		d.Log.Warn("times of renamed files not kept", "err", err)
 	}
 	d.dropTimes(d.ctx, old)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/upload"
 )
 
@@ -26,7 +27,7 @@ const unfinishedPatience = 2 * time.Second
 // unfinished is what the user has not finished uploading, here or on another node.
 type unfinished struct {
 	mu      sync.Mutex
-	records map[string][]upload.Record // by key, the latest first
+	records map[mounted.Place][]upload.Record // the latest first
 	read    time.Time
 }
 
@@ -37,8 +38,8 @@ func (u *unfinished) forget() {
 	u.read = time.Time{}
 }
 
-// unfinishedUploads lists them by key. A database that is away hides them.
-func (d *Driver) unfinishedUploads(ctx context.Context) map[string][]upload.Record {
+// unfinishedUploads lists them by place. A database that is away hides them.
+func (d *Driver) unfinishedUploads(ctx context.Context) map[mounted.Place][]upload.Record {
 	u := &d.unfinished
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -47,13 +48,18 @@ func (d *Driver) unfinishedUploads(ctx context.Context) map[string][]upload.Reco
 	}
 	ctx, cancel := context.WithTimeout(ctx, unfinishedPatience)
 	defer cancel()
-	records, err := d.Uploads.Of(ctx, d.user().Bucket, d.user().Name)
+	bucket := d.user().Bucket
+	if d.mounts != nil {
+		bucket = "" // any
+	}
+	records, err := d.Uploads.Of(ctx, bucket, d.user().Name)
 	if err != nil {
 		d.Log.Warn("unfinished uploads unknown", "err", err)
 	}
-	u.records, u.read = make(map[string][]upload.Record, len(records)), time.Now()
+	u.records, u.read = make(map[mounted.Place][]upload.Record, len(records)), time.Now()
 	for _, r := range records {
-		u.records[r.Key] = append(u.records[r.Key], r)
+		at := mounted.Place{Bucket: r.Bucket, Key: r.Key}
+		u.records[at] = append(u.records[at], r)
 	}
 	return u.records
 }
@@ -77,8 +83,12 @@ func (d *Driver) visiblePartial(ctx context.Context, n name) (p upload.Partial, 
 // partial is what has been received of an unfinished upload of that name. ok is false if
 // there is none.
 func (d *Driver) partial(ctx context.Context, n name) (p upload.Partial, ok bool, err error) {
-	for _, record := range d.unfinishedUploads(ctx)[n.key] {
-		p, err = d.Uploads.Partial(ctx, d.Store, record)
+	for _, record := range d.unfinishedUploads(ctx)[d.place(n.key)] {
+		at, err := d.storeAt(n.key)
+		if err != nil {
+			return upload.Partial{}, false, err
+		}
+		p, err = d.Uploads.Partial(ctx, at, record)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it was completed, or thrown away
 			d.unfinished.forget()
@@ -108,11 +118,15 @@ func showsPartial(verb string) bool {
 // discardUnfinished throws interrupted uploads of that name away. One that another
 // session is still working on is left to it: the last to finish wins.
 func (d *Driver) discardUnfinished(ctx context.Context, n name) (found bool) {
-	for _, record := range d.unfinishedUploads(ctx)[n.key] {
+	for _, record := range d.unfinishedUploads(ctx)[d.place(n.key)] {
 		if record.Live(time.Now()) {
 			continue
 		}
-		if err := d.Uploads.Discard(ctx, d.Store, record); err != nil {
+		at, err := d.storeAt(n.key)
+		if err == nil {
+			err = d.Uploads.Discard(ctx, at, record)
+		}
+		if err != nil {
 			d.Log.Warn("interrupted upload not thrown away; the janitor will", "path", n.path, "err", err)
 			continue
 		}
@@ -130,16 +144,16 @@ func (d *Driver) withPartials(ctx context.Context, dir name, head string,
 	return func(yield func(store.Object, error) bool) {
 		pending := d.unfinishedIn(ctx, dir, head)
 		for o, err := range files {
-			for err == nil && len(pending) > 0 && path.Base(pending[0]) <= baseName(dir, o) {
-				key := pending[0]
+			for err == nil && len(pending) > 0 && pending[0] <= baseName(dir, o) {
+				n := dir.child(pending[0])
 				pending = pending[1:]
-				p, ok, partErr := d.partial(ctx, dir.child(path.Base(key)))
+				p, ok, partErr := d.partial(ctx, n)
 				switch {
 				case partErr != nil:
 					err = partErr
-				case ok && o.Key == key && !p.Live(time.Now()): // resumed, it will replace the file
-					o = partialObject(key, p)
-				case ok && o.Key != key && !yield(partialObject(key, p), nil):
+				case ok && o.Key == n.key && !p.Live(time.Now()): // resumed, it will replace the file
+					o = partialObject(n.key, p)
+				case ok && o.Key != n.key && !yield(partialObject(n.key, p), nil):
 					return
 				}
 			}
@@ -147,26 +161,28 @@ func (d *Driver) withPartials(ctx context.Context, dir name, head string,
 				return
 			}
 		}
-		for _, key := range pending {
-			p, ok, err := d.partial(ctx, dir.child(path.Base(key)))
-			if (ok || err != nil) && !yield(partialObject(key, p), err) || err != nil {
+		for _, base := range pending {
+			n := dir.child(base)
+			p, ok, err := d.partial(ctx, n)
+			if (ok || err != nil) && !yield(partialObject(n.key, p), err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-// unfinishedIn is the keys of unfinished uploads into a directory, sorted.
+// unfinishedIn is the names of unfinished uploads into a directory, sorted.
 func (d *Driver) unfinishedIn(ctx context.Context, dir name, head string) []string {
-	var keys []string
-	for key := range d.unfinishedUploads(ctx) {
-		base := path.Base(key)
-		if key == dir.dir()+base && strings.HasPrefix(base, head) {
-			keys = append(keys, key)
+	var names []string
+	here := d.place(dir.dir())
+	for at := range d.unfinishedUploads(ctx) {
+		base := path.Base(at.Key)
+		if at.Bucket == here.Bucket && at.Key == here.Key+base && strings.HasPrefix(base, head) {
+			names = append(names, base)
 		}
 	}
-	slices.Sort(keys)
-	return keys
+	slices.Sort(names)
+	return names
 }
 
 func partialObject(key string, p upload.Partial) store.Object {

@@ -20,6 +20,7 @@ import (
 type uploading struct {
 	transfer
 	name    name
+	target  upload.Target
 	session *upload.Session
 	writer  *buffer.Writer
 	parts   context.Context // of the requests that store parts; outlives the client
@@ -58,6 +59,9 @@ func (d *Driver) openUpload(ctx context.Context, n name, appending bool, offset 
 	if err := d.permitUpload(u, offset); err != nil {
 		return nil, err
 	}
+	if err := u.setTarget(); err != nil {
+		return nil, err
+	}
 	u.ctx, u.cancel = context.WithCancel(ctx)
 	u.parts, u.stop = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
@@ -93,7 +97,7 @@ func (u *uploading) openNew() error {
 	} else {
 		u.check = u.startCheck(func() { d.discardUnfinished(u.ctx, u.name) })
 	}
-	u.session = u.driver.Uploads.Create(u.target())
+	u.session = u.driver.Uploads.Create(u.target)
 	u.receive(1)
 	return nil
 }
@@ -103,8 +107,8 @@ func (u *uploading) openNew() error {
 // own upload, the right to upload is enough.
 func (u *uploading) openOnto(appending bool, offset int64) error {
 	d := u.driver
-	if d.may(u.name)&(auth.Upload|auth.Append) == 0 {
-		return fs.ErrPermission
+	if err := d.permit(u.name, auth.Upload); err != nil && !d.may(u.name).Has(auth.Append) {
+		return err
 	}
 	partial, unfinished, err := d.visiblePartial(u.ctx, u.name)
 	if err != nil {
@@ -128,7 +132,7 @@ func (u *uploading) openOnto(appending bool, offset int64) error {
 
 // resume goes on with an upload that was interrupted, here or on another node.
 func (u *uploading) resume(p upload.Partial) error {
-	session, err := u.driver.Uploads.Resume(u.ctx, u.target(), p)
+	session, err := u.driver.Uploads.Resume(u.ctx, u.target, p)
 	if errors.Is(err, upload.ErrTaken) {
 		return err
 	}
@@ -169,7 +173,7 @@ func (u *uploading) openPresent(appending bool, offset int64) error {
 	}
 	u.check = &check{done: make(chan struct{}), existing: present}
 	close(u.check.done)
-	u.session = u.driver.Uploads.Create(u.target())
+	u.session = u.driver.Uploads.Create(u.target)
 	return u.copyBase(present.object, offset)
 }
 
@@ -177,6 +181,7 @@ func (u *uploading) openPresent(appending bool, offset int64) error {
 // own, else as if the client had sent them.
 func (u *uploading) copyBase(present store.Object, n int64) error {
 	if n >= store.MinPartSize {
+		present.Key = u.driver.place(present.Key).Key
 		parts, err := u.session.CopyBase(u.ctx, present, n)
 		if err != nil {
 			u.session.Abort(u.driver.ctx)
@@ -199,13 +204,23 @@ func (u *uploading) copyBase(present store.Object, n int64) error {
 	return nil
 }
 
-func (u *uploading) target() upload.Target {
+// setTarget sets what the upload is to become, where that really is.
+func (u *uploading) setTarget() error {
 	d := u.driver
-	return upload.Target{
-		Store: d.Store, Bucket: d.user().Bucket, Key: u.name.key,
+	if d.notMountPoint(u.name) != nil {
+		return errIsDirectory
+	}
+	at, err := d.storeAt(u.name.key)
+	if err != nil {
+		return err
+	}
+	place := d.place(u.name.key)
+	u.target = upload.Target{
+		Store: at, Bucket: place.Bucket, Key: place.Key,
 		Owner: d.user().Name, PartSize: d.PartSize,
 		Confirm: u.confirm, Alive: u.alive,
 	}
+	return nil
 }
 
 // partSizeFor is the least part size with which a file of that size fits into one upload.
@@ -415,6 +430,7 @@ func (u *uploading) publish() {
 		_ = u.fail(u.reason(err)) // end replies
 		return
 	}
+	u.object.Key = u.name.key
 	u.driver.files.add(u.name.key, u.object)
 }
 

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/mounted"
 )
 
 // windowFor is how long a session relies on a window. Within that time, a directory of
@@ -89,7 +90,7 @@ func (d *Driver) notDirectory(ctx context.Context, n name) error {
 
 // free tells whether a window that covers a name has seen no directory there.
 func (d *Driver) free(v *window, n name) bool {
-	return !v.dirs[n.dir()] && !d.Made.has(d.user().Bucket, n.dir())
+	return !v.dirs[n.dir()] && !d.Made.has(d.place(n.dir()))
 }
 
 // knownFree tells whether the session knows, without a request, that a name can be
@@ -140,17 +141,17 @@ func (d *Driver) lookAhead(ctx context.Context, dir string, n name, before *wind
 // nil knows nothing.
 type MadeDirs struct {
 	mu   sync.Mutex
-	made map[[2]string]time.Time // by bucket and key
+	made map[mounted.Place]time.Time
 }
 
-func (m *MadeDirs) add(bucket, dir string) {
+func (m *MadeDirs) add(dir mounted.Place) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.made == nil {
-		m.made = make(map[[2]string]time.Time)
+		m.made = make(map[mounted.Place]time.Time)
 	}
 	if len(m.made) >= maxSeen {
 		for k, at := range m.made {
@@ -159,25 +160,25 @@ func (m *MadeDirs) add(bucket, dir string) {
 			}
 		}
 	}
-	m.made[[2]string{bucket, dir}] = time.Now()
+	m.made[dir] = time.Now()
 }
 
 // remove forgets a directory that was removed or renamed.
-func (m *MadeDirs) remove(bucket, dir string) {
+func (m *MadeDirs) remove(dir mounted.Place) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.made, [2]string{bucket, dir})
+	delete(m.made, dir)
 }
 
-func (m *MadeDirs) has(bucket, dir string) bool {
+func (m *MadeDirs) has(dir mounted.Place) bool {
 	if m == nil {
 		return false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at, ok := m.made[[2]string{bucket, dir}]
+	at, ok := m.made[dir]
 	return ok && time.Since(at) <= windowFor
 }

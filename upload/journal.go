@@ -50,7 +50,7 @@ type Journal interface {
 	Release(ctx context.Context, r Record) error
 	// End removes the record of an upload that was completed or aborted. Absent: no error.
 	End(ctx context.Context, bucket, key, id string) error
-	// Of lists an owner's records in a bucket, the latest first.
+	// Of lists an owner's records in a bucket, or in any if that is "", the latest first.
 	Of(ctx context.Context, bucket, owner string) ([]Record, error)
 	// Expired lists the records whose lease ended before a time, oldest first.
 	Expired(ctx context.Context, before time.Time) ([]Record, error)

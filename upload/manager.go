@@ -92,7 +92,8 @@ func (m *Manager) setLive(s *Session, live bool) {
 	}
 }
 
-// Of lists what an account has not finished uploading to a bucket, the latest first.
+// Of lists what an account has not finished uploading to a bucket, or to any if that is "",
+// the latest first.
 func (m *Manager) Of(ctx context.Context, bucket, owner string) ([]Record, error) {
 	return m.Journal.Of(ctx, bucket, owner)
 }
