@@ -282,3 +282,44 @@ func TestLongUTF8(t *testing.T) {
 		}
 	}
 }
+
+// Punctuation of East Asia tells as little as that of ASCII, whatever the charset makes of its bytes.
+func TestEastAsianPunctuation(t *testing.T) {
+	for _, test := range []struct{ charset, name string }{
+		{"GBK", "英语（加纳，多语言）"},
+		{"GBK", "法语（传统，替代，无死键） 俄语"},
+		{"GBK", "合同：第一版【最终】。文档"},
+		{"Big5", "報告（第二版，修正）：附件"},
+		{"Shift_JIS", "報告書（第２版）【最終】"},
+		{"EUC-JP", "報告書（第２版）【最終】"},
+		{"EUC-KR", "보고서（최종본，수정）"},
+	} {
+		c, err := Lookup(test.charset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := NewDetector(Hints{}).Decode(c.Encode(test.name)); got != test.name {
+			t.Errorf("%s: %s is read as %s", test.charset, test.name, got)
+		}
+	}
+}
+
+// Letters that are strange where they are give a wrong charset away.
+func TestStrayLetters(t *testing.T) {
+	for _, test := range []struct{ charset, name string }{
+		{"windows-1252", "Taipéi_v4"},              // Shift_JIS: Taip駟_v4
+		{"windows-1252", "Lower Prince’s Quarter"}, // Shift_JIS: Prince痴
+		{"windows-1251", "Чиуауа"},                 // KOI8-R: вХСЮСЮ
+		{"windows-1250", "Coasta de Fildeş"},       // windows-1252: Fildeº
+		{"UTF-8", "Kʼicheʼ"},                       // EUC-JP: K兵iche兵
+		{"windows-1252", "Reyk\u00adja\u00advík"},  // Big5: Reyk虻a赳璭
+	} {
+		c, err := Lookup(test.charset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := NewDetector(Hints{}).Decode(c.Encode(test.name)); got != test.name {
+			t.Errorf("%s: %s is read as %s", test.charset, test.name, got)
+		}
+	}
+}

@@ -118,7 +118,7 @@ type word struct {
 // judge returns the cost of the letters of n. It stops when that is above limit.
 func (a *Alphabet) judge(n *Name, limit Cost) (total Cost) {
 	if a.script != Latin {
-		total = n.ascii
+		total = n.ascii + n.foreign
 	}
 	var w word
 	for i, r := range n.Runes {

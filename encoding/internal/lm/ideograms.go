@@ -12,8 +12,8 @@ var errShort = errors.New("a table is too short")
 // Ideograms is the model of Chinese, Japanese or Korean: how likely each character is
 // after the one before it.
 //
-// The most telling pairs are in a hash table of 16-bit slots: twelve bits tell pairs apart
-// (one in 500 strangers is mistaken for a pair), four are the cost. A pair that is not
+// The most telling pairs are in a hash table of 24-bit slots: twenty bits tell pairs apart
+// (one in 130,000 strangers is mistaken for a pair), four are the cost. A pair that is not
 // there costs what its first character charges for strangers plus what the second costs by
 // itself.
 type Ideograms struct {
@@ -69,42 +69,18 @@ func hashPairs(pairs []Pair, room int) string {
 	slices.SortFunc(pairs, func(x, y Pair) int {
 		return cmp.Or(cmp.Compare(y.Gain, x.Gain), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
 	})
-	buckets := room / slotsPerBucket
-	table := make([]byte, 2*buckets*slotsPerBucket)
-	fill := make([]int, buckets)
+	t := newSlots(room)
 	for _, p := range pairs {
-		one, two, mark := place(p.A, p.B, buckets)
-		if fill[two] < fill[one] {
-			one = two
-		}
-		if fill[one] == slotsPerBucket {
-			continue
-		}
-		slot := mark<<4 | uint16(Steps(p.Cost))
-		at := 2 * (one*slotsPerBucket + fill[one])
-		table[at], table[at+1] = byte(slot>>8), byte(slot)
-		fill[one]++
+		one, two, mark := place(p.A, p.B, len(t.fill))
+		t.add(one, two, mark<<4|uint32(Steps(p.Cost)))
 	}
-	return string(table)
+	return string(t.table)
 }
-
-const slotsPerBucket = 4
 
 // place returns the two buckets where a pair may be, and its mark, which is never 0.
-func place(a, b rune, buckets int) (one, two int, mark uint16) {
+func place(a, b rune, buckets int) (one, two int, mark uint32) {
 	one, two, marks := scatter(uint64(a)<<21|uint64(b), buckets)
-	return one, two, uint16(marks>>52)%0xFFF + 1
-}
-
-// scatter returns two buckets for a key, and bits that tell it from others there.
-func scatter(key uint64, buckets int) (one, two int, marks uint64) {
-	h := key * 0x9E3779B97F4A7C15
-	h ^= h >> 29
-	h *= 0xBF58476D1CE4E5B9
-	h ^= h >> 32
-	one = int((h >> 32) * uint64(buckets) >> 32)
-	two = int((h & 0xFFFFFFFF) * uint64(buckets) >> 32)
-	return one, two, h * 0x94D049BB133111EB
+	return one, two, uint32(marks>>44)%0xFFFFF + 1
 }
 
 func (m *Ideograms) write(out *writer) {
@@ -115,7 +91,7 @@ func (m *Ideograms) write(out *writer) {
 
 func readIdeograms(in *reader) *Ideograms {
 	m := &Ideograms{language: in.field(), blocks: in.field(), singles: in.field(), strangers: in.field(), pairs: in.field()}
-	if len(m.blocks) != 256 || len(m.singles) != len(m.strangers) || len(m.pairs)%(2*slotsPerBucket) != 0 || len(m.pairs) == 0 {
+	if len(m.blocks) != 256 || len(m.singles) != len(m.strangers) || len(m.pairs)%bucketSize != 0 || len(m.pairs) == 0 {
 		in.err, in.rest = errShort, ""
 	}
 	return m
@@ -127,6 +103,8 @@ const (
 	// Half-width kana are old, and each byte is one.
 	halfKanaCost Cost = 11 * nat
 	halfKanaNext Cost = 6.5 * nat
+	// Koreans write Chinese characters, if at all, as words of their own.
+	hanjaCost Cost = 2 * nat
 )
 
 // judge returns the cost of the letters of n. It stops when that is above limit.
@@ -153,6 +131,9 @@ func (m *Ideograms) judge(n *Name, limit Cost) Cost {
 			}
 		} else {
 			total += m.pair(last, r)
+			if last != 0 && hangul(last) != hangul(r) {
+				total += hanjaCost
+			}
 		}
 		last = r
 	}
@@ -164,15 +145,14 @@ func (m *Ideograms) judge(n *Name, limit Cost) Cost {
 
 func halfKana(r rune) bool { return 0xFF61 <= r && r <= 0xFF9F }
 
+func hangul(r rune) bool { return 0xAC00 <= r && r <= 0xD7A3 }
+
 // pair returns the cost of b after a.
 func (m *Ideograms) pair(a, b rune) Cost {
-	one, two, mark := place(a, b, len(m.pairs)/(2*slotsPerBucket))
+	one, two, mark := place(a, b, len(m.pairs)/bucketSize)
 	for _, bucket := range [2]int{one, two} {
-		slots := m.pairs[bucket*2*slotsPerBucket:][:2*slotsPerBucket]
-		for i := 0; i < len(slots); i += 2 {
-			if slot := uint16(slots[i])<<8 | uint16(slots[i+1]); slot>>4 == mark {
-				return Cost(slot&15) * step
-			}
+		if slot := inBucket(m.pairs, bucket, mark, 4); slot != 0 {
+			return Cost(slot&15) * step
 		}
 	}
 	single, _ := m.single(b)

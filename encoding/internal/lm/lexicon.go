@@ -2,11 +2,11 @@ package lm
 
 import "math"
 
-// lexicon is words that are known as a whole, all at one cost, in a hash table of 16-bit
-// marks: one in 8,000 strangers is taken for a word.
+// lexicon is words that are known as a whole, all at one cost, in a hash table of 24-bit
+// marks: one in two million strangers is taken for a word.
 type lexicon struct {
 	cost  Cost
-	marks string // the high byte first; 0: none
+	marks string
 }
 
 // noLetters is the key of a word before its first letter.
@@ -28,9 +28,7 @@ func (a *Alphabet) Teach(words []string, cost float64, room int) {
 	for i, r := range a.letters {
 		symbols[r] = uint8(i + 1)
 	}
-	buckets := room/slotsPerBucket + 1
-	table := make([]byte, 2*buckets*slotsPerBucket)
-	fill := make([]int, buckets)
+	t := newSlots(room)
 	for _, word := range words {
 		key := noLetters
 		for _, r := range word {
@@ -39,39 +37,22 @@ func (a *Alphabet) Teach(words []string, cost float64, room int) {
 		if key == 0 {
 			continue
 		}
-		one, two, mark := wordPlace(key, buckets)
-		if fill[two] < fill[one] {
-			one = two
-		}
-		if fill[one] == slotsPerBucket {
-			continue
-		}
-		at := 2 * (one*slotsPerBucket + fill[one])
-		table[at], table[at+1] = byte(mark>>8), byte(mark)
-		fill[one]++
+		t.add(wordPlace(key, len(t.fill)))
 	}
-	a.lexicon = lexicon{Cost(math.Round(cost * float64(Nat))), string(table)}
+	a.lexicon = lexicon{Cost(math.Round(cost * float64(Nat))), string(t.table)}
 }
 
-func wordPlace(key uint64, buckets int) (one, two int, mark uint16) {
+func wordPlace(key uint64, buckets int) (one, two int, mark uint32) {
 	one, two, marks := scatter(key, buckets)
-	return one, two, uint16(marks>>48)%0xFFFF + 1
+	return one, two, uint32(marks>>40)%0xFFFFFF + 1
 }
 
 func (l *lexicon) has(key uint64) bool {
 	if l.marks == "" {
 		return false
 	}
-	one, two, mark := wordPlace(key, len(l.marks)/(2*slotsPerBucket))
-	for _, bucket := range [2]int{one, two} {
-		slots := l.marks[bucket*2*slotsPerBucket:][:2*slotsPerBucket]
-		for i := 0; i < len(slots); i += 2 {
-			if uint16(slots[i])<<8|uint16(slots[i+1]) == mark {
-				return true
-			}
-		}
-	}
-	return false
+	one, two, mark := wordPlace(key, len(l.marks)/bucketSize)
+	return inBucket(l.marks, one, mark, 0) != 0 || inBucket(l.marks, two, mark, 0) != 0
 }
 
 func (l *lexicon) write(out *writer) {
@@ -82,7 +63,7 @@ func (l *lexicon) write(out *writer) {
 func readLexicon(in *reader) (l lexicon) {
 	cost := in.field()
 	l.marks = in.field()
-	if len(cost) != 2 || len(l.marks)%(2*slotsPerBucket) != 0 {
+	if len(cost) != 2 || len(l.marks)%bucketSize != 0 {
 		in.err, in.rest = errShort, ""
 		return lexicon{}
 	}

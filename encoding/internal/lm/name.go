@@ -9,29 +9,33 @@ type Name struct {
 	scripts Script
 	shared  Cost   // what is no letter, capitals, mixed scripts
 	ascii   Cost   // all words of ASCII
+	foreign Cost   // what words of ASCII cost besides, among words of another alphabet
 	words   []Cost // by the index of the first letter of a word of ASCII, its cost
 }
 
 // Costs of capital letters, by what came before in the word; in sixteenths of a nat.
 const (
 	startUpper, startLower     Cost = 11, 11
-	capitalUpper, capitalLower Cost = 29, 3 // after one capital
-	upperUpper, upperLower     Cost = 2, 40 // after several
-	lowerUpper, lowerLower     Cost = 72, 0 // after a small letter
+	capitalUpper, capitalLower Cost = 40, 2     // after one capital
+	upperUpper, upperLower     Cost = 2, 40     // after several
+	lowerUpper, lowerLower     Cost = 72, 0     // after a small letter
+	oddCapital                 Cost = 3.5 * nat // more, outside Latin: words such as fileName are of programmers
 )
 
 // Costs of letters of one script beside letters of another.
 const (
 	mixedCost     Cost = 4 * nat
-	eastMixedCost Cost = 6       // usual: README文件
-	eastLowerCost Cost = 3 * nat // less so: readme文件
-	besideLetter  Cost = 5 * nat // a symbol beside a letter
+	initialCost   Cost = 2 * nat   // one capital of Latin: Aプラン
+	lonelyCost    Cost = 1.5 * nat // one ideograph beside a small letter of Latin, on each side
+	eastMixedCost Cost = 6         // usual: README文件
+	eastLowerCost Cost = 3 * nat   // less so: readme文件
+	besideLetter  Cost = 5 * nat   // a symbol beside a letter
 )
 
 // prepare judges all that does not depend on the language.
 func (n *Name) prepare(s *Set) {
 	n.glyphs, n.words = n.glyphs[:0], n.words[:0]
-	n.scripts, n.shared, n.ascii = 0, 0, 0
+	n.scripts, n.shared, n.ascii, n.foreign = 0, 0, 0, 0
 	for _, r := range n.Runes {
 		g := s.letters.glyph(r)
 		n.glyphs = append(n.glyphs, g)
@@ -42,36 +46,63 @@ func (n *Name) prepare(s *Set) {
 	for i, g := range n.glyphs {
 		if g.script == none {
 			n.shared += g.cost
-			if g.cost >= commonCost && (n.letterAt(i-1) || n.letterAt(i+1)) {
+			if g.cost >= quoteCost && n.misplaced(i) {
 				n.shared += besideLetter
 			}
 			continue
 		}
 		start := i == 0 || n.glyphs[i-1].script != g.script
 		if start && n.letterAt(i-1) {
-			n.shared += mixing(n.glyphs[i-1], g)
+			n.shared += n.mixing(i)
 		}
 		if g.upper || g.lower {
 			n.shared += caseCost(start, capitals, g.upper)
+			if g.upper && !start && capitals < 0 && g.script != Latin {
+				n.shared += oddCapital
+			}
 			capitals = nextCapitals(start, capitals, g.upper)
 		}
 	}
 	n.judgeASCII(s.ascii)
 }
 
+// misplaced tells whether symbol i is where few are: quotes within a word, others beside one.
+func (n *Name) misplaced(i int) bool {
+	before, after := n.letterAt(i-1), n.letterAt(i+1)
+	return before && after || (before || after) && n.glyphs[i].cost >= commonCost
+}
+
 func (n *Name) letterAt(i int) bool {
 	return i >= 0 && i < len(n.glyphs) && n.glyphs[i].script != none
 }
 
-func mixing(a, b glyph) Cost {
+// mixing is the cost of letter i after one of another script.
+func (n *Name) mixing(i int) Cost {
+	a, b := &n.glyphs[i-1], &n.glyphs[i]
 	switch {
-	case a.script|b.script != EastAsian|Latin:
-		return mixedCost
-	case a.lower || b.lower:
-		return eastLowerCost
+	case a.script|b.script == EastAsian|Latin:
+		return n.eastMixing(i)
+	case a.script == Latin && a.upper && !n.letterAt(i-2):
+		return initialCost
 	default:
-		return eastMixedCost
+		return mixedCost
 	}
+}
+
+func (n *Name) eastMixing(i int) Cost {
+	a, b := &n.glyphs[i-1], &n.glyphs[i]
+	cost := eastMixedCost
+	if a.lower || b.lower {
+		cost = eastLowerCost
+	}
+	if a.lower && !n.eastAt(i+1) || b.lower && !n.eastAt(i-2) {
+		cost += lonelyCost
+	}
+	return cost
+}
+
+func (n *Name) eastAt(i int) bool {
+	return i >= 0 && i < len(n.glyphs) && n.glyphs[i].script == EastAsian
 }
 
 func caseCost(start bool, capitals int, upper bool) Cost {
@@ -117,6 +148,9 @@ func (n *Name) judgeASCII(english *Alphabet) {
 		}
 		n.words[i] = min(english.known(n.Runes[i:end]), asciiWord*Cost(end-i)+asciiWord)
 		n.ascii += n.words[i]
+		if n.glyphs[end-1].lower {
+			n.foreign += borrowed
+		}
 		i = end
 	}
 }

@@ -19,7 +19,7 @@ const (
 	Hebrew
 	Arabic
 	Thai
-	EastAsian // Han, kana, Hangul, and their punctuation
+	EastAsian // Han, kana, Hangul
 	Other
 	none Script = 0
 )
@@ -64,8 +64,8 @@ func (l *letters) glyph(r rune) glyph {
 	if r < tableEnd {
 		return l.glyphs[r]
 	}
-	if eastAsian(r) {
-		return glyph{script: EastAsian}
+	if 0x3400 <= r && r < 0xFF00 && eastAsian(r) {
+		return glyph{script: EastAsian} // without a look at the marks
 	}
 	return newGlyph(r)
 }
@@ -76,17 +76,23 @@ const (
 	asciiCost    Cost = 51      // space and punctuation
 	innerCost    Cost = 5 * nat // what may stand within a word: Don’t
 	quoteCost    Cost = 6 * nat
+	eastMarkCost Cost = 5 * nat // punctuation of East Asia
+	wideCost     Cost = 6 * nat // a digit or letter of double width
 	commonCost   Cost = 7 * nat
 	symbolCost   Cost = 10.5 * nat
+	hiddenCost   Cost = 8 * nat // marks that are not seen: where words may break, which way they run
 	phoneticCost Cost = 13 * nat
+	drawingCost  Cost = 14 * nat
 	controlCost  Cost = 18 * nat
 )
 
 // Punctuation other than ASCII.
 const (
-	innerSymbols  = "’\u200c\u0640" // within words
-	quotes        = "«»–—“”„‘‚…¡¿"  // beside words
-	commonSymbols = "•№°§©®€×"      // by themselves
+	eastMarks     = "\u3000、。，．：；？！「」『』（）【】《》〈〉〔〕［］｛｝－／～＿＆＋＝％＃＠"
+	innerSymbols  = "’\u02bb\u02bc\u200c\u0640" // within words
+	quotes        = "«»–—“”„‘‚…¡¿"              // beside words
+	hiddenSymbols = "\u00ad\u200d\u200e\u200f"
+	commonSymbols = "•·№°§©®€×" // by themselves
 )
 
 func newGlyph(r rune) glyph {
@@ -103,15 +109,27 @@ func newGlyph(r rune) glyph {
 		return glyph{cost: innerCost}
 	case strings.ContainsRune(quotes, r):
 		return glyph{cost: quoteCost}
+	case strings.ContainsRune(eastMarks, r):
+		return glyph{cost: eastMarkCost}
+	case wide(r):
+		return glyph{cost: wideCost}
 	case strings.ContainsRune(commonSymbols, r):
 		return glyph{cost: commonCost}
+	case strings.ContainsRune(hiddenSymbols, r):
+		return glyph{cost: hiddenCost}
 	case 0x250 <= r && r < 0x300 && r != 'ə':
 		return glyph{cost: phoneticCost}
 	case !unicode.IsPrint(r) && !unicode.IsMark(r) && r != 0xA0:
 		return glyph{cost: controlCost}
 	}
 	script := ScriptOf(r)
-	if script == none || r == 'ª' || r == 'º' {
+	if 0x2500 <= r && r < 0x2580 { // lines of text terminals
+		return glyph{cost: drawingCost}
+	}
+	if r == 'ª' || r == 'º' { // 2ª copia, nº 5
+		return glyph{cost: commonCost}
+	}
+	if script == none {
 		return glyph{cost: symbolCost}
 	}
 	g := glyph{script: script}
@@ -124,6 +142,8 @@ func newGlyph(r rune) glyph {
 // ScriptOf returns the script of a letter or accent; 0 for what is neither.
 func ScriptOf(r rune) Script {
 	switch {
+	case strings.ContainsRune(eastMarks, r) || wide(r):
+		return none
 	case eastAsian(r):
 		return EastAsian
 	case 0x590 <= r && r < 0x600: // points, geresh and maqaf, too
@@ -146,7 +166,12 @@ func ScriptOf(r rune) Script {
 	return Other
 }
 
-// eastAsian tells whether r is in a block of East Asia, punctuation included.
+// wide tells whether r is a digit or letter of ASCII in double width.
+func wide(r rune) bool {
+	return '０' <= r && r <= '９' || 'Ａ' <= r && r <= 'Ｚ' || 'ａ' <= r && r <= 'ｚ'
+}
+
+// eastAsian tells whether r is in a block of East Asia.
 func eastAsian(r rune) bool {
 	return 0x3000 <= r && r <= 0x9FFF || 0xAC00 <= r && r <= 0xD7A3 || 0xF900 <= r && r <= 0xFAFF || 0xFF00 <= r && r <= 0xFFEF ||
 		0x20000 <= r && r <= 0x3FFFF

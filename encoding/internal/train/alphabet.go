@@ -11,7 +11,10 @@ import (
 )
 
 const (
-	rareLetter  = 1e-4 // share of all letters that a letter of the alphabet has at least
+	// The share of all letters that a letter of the alphabet has at least. In Latin, others are
+	// judged as letters with an odd accent.
+	rareLetter  = 1e-4
+	rareLatin   = 4e-4
 	mostLetters = 68
 	wordRoom    = 1600 // words of a language that are known as a whole, at most
 	longestWord = 8    // letters; longer words can be recognised by their parts
@@ -108,7 +111,11 @@ func (c *corpus) letters() []rune {
 		counts[r] += total
 	}
 	letters := sortedKeys(counts)
-	letters = slices.DeleteFunc(letters, func(r rune) bool { return counts[r] < rareLetter*total })
+	rare := rareLetter * total
+	if c.language.script == lm.Latin {
+		rare = rareLatin * total
+	}
+	letters = slices.DeleteFunc(letters, func(r rune) bool { return counts[r] < rare })
 	slices.SortStableFunc(letters, func(a, b rune) int {
 		switch {
 		case counts[a] > counts[b]:

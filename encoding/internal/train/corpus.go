@@ -23,8 +23,11 @@ import (
 	"github.com/spdscheme/spdserver/encoding/internal/lm"
 )
 
-// textWord is the weight of a word that is in the translations once; in a dictionary, 1.
-const textWord = 5
+// The weight of a word that is in the translations once; in a dictionary, 1.
+const (
+	textWord = 5
+	textEast = 2.5 // of East Asia: what follows what is learnt from dictionaries, too
+)
 
 // corpus is the words of a language, or of East Asian ones its runs of characters, and how
 // much each counts.
@@ -90,8 +93,12 @@ func (c *corpus) readTranslations(root string) error {
 		}
 		return err
 	})
+	weight := float64(textWord)
+	if c.language.script == lm.EastAsian {
+		weight = textEast
+	}
 	for word, n := range counts {
-		c.add(word, textWord*(1+math.Log(float64(n))))
+		c.add(word, weight*(1+math.Log(float64(n))))
 	}
 	return err
 }
@@ -120,19 +127,10 @@ func clean(text string) string {
 // split returns the words of text.
 func (c *corpus) split(text string) []string {
 	script := c.language.script
-	in := func(r rune) bool { return lm.ScriptOf(r) == script }
-	if script == lm.EastAsian {
-		chinese := strings.HasPrefix(c.language.name, "zh")
-		in = func(r rune) bool {
-			return lm.ScriptOf(r) == script && !separates(r) && !(chinese && unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Hangul))
-		}
-	}
-	return strings.FieldsFunc(text, func(r rune) bool { return !in(r) })
-}
-
-// separates tells whether r stands between names rather than in them.
-func separates(r rune) bool {
-	return r == '\u3000' || strings.ContainsRune("。，、；：？！「」『』（）【】《》〈〉", r)
+	chinese := strings.HasPrefix(c.language.name, "zh")
+	return strings.FieldsFunc(text, func(r rune) bool {
+		return lm.ScriptOf(r) != script || chinese && unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo)
+	})
 }
 
 func (c *corpus) add(word string, weight float64) {

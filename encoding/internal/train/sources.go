@@ -36,7 +36,9 @@ const (
 var translations = []string{
 	"libreoffice", // all of its catalogues but svt.mo, a list of languages
 	"gimp20.mo", "gimp20-std-plug-ins.mo", "gimp20-python.mo", "gimp20-libgimp.mo", "gimp20-script-fu.mo",
-	"evolution.mo", "gnucash.mo", "aptitude.mo",
+	"evolution.mo", "gnucash.mo", "aptitude.mo", "pidgin.mo",
+	"krita.mo", "digikam.mo", "darktable.mo", "audacity.mo",
+	"wesnoth", // stories, with names of people
 }
 
 const dictionaries = "usr/share/hunspell/"
@@ -52,7 +54,7 @@ func words(files ...string) (lists []list) {
 //
 //nolint:gochecknoglobals // constant
 var languages = []language{
-	{name: "en", script: lm.Latin, locales: []string{"en_GB"}, lists: []list{{"usr/share/dict/american-english", plain}}},
+	{name: "en", script: lm.Latin, locales: []string{"en_GB"}, letters: "éèêïñ", lists: []list{{"usr/share/dict/american-english", plain}}},
 	{name: "de", script: lm.Latin, locales: []string{"de"}, letters: "äöüß", lists: words("de_DE.dic")},
 	{name: "fr", script: lm.Latin, locales: []string{"fr"}, letters: "àâæçèéêëîïôùûüÿœ", lists: words("fr.dic")},
 	{name: "es", script: lm.Latin, locales: []string{"es"}, letters: "áéíñóúü", lists: words("es_ES.dic")},
@@ -82,16 +84,16 @@ var languages = []language{
 	{name: "ar", script: lm.Arabic, locales: []string{"ar"}, lists: words("ar.dic")},
 	{name: "fa", script: lm.Arabic, locales: []string{"fa"}, lists: words("fa_IR.dic")},
 	{name: "th", script: lm.Thai, locales: []string{"th"}, lists: words("th_TH.dic")},
-	{name: "zh-CN", script: lm.EastAsian, locales: []string{"zh_CN"}, room: 143_000, lists: []list{
+	{name: "zh-CN", script: lm.EastAsian, locales: []string{"zh_CN"}, room: 96_000, lists: []list{
 		{"usr/lib/python3/dist-packages/jieba/dict.txt", jieba},
 	}},
-	{name: "zh-TW", script: lm.EastAsian, locales: []string{"zh_TW"}, room: 130_000, lists: []list{
+	{name: "zh-TW", script: lm.EastAsian, locales: []string{"zh_TW"}, room: 76_000, lists: []list{
 		{"usr/share/rime-data/essay.txt", frequency},
 	}},
-	{name: "ja", script: lm.EastAsian, locales: []string{"ja"}, room: 140_000, lists: ipadic(
+	{name: "ja", script: lm.EastAsian, locales: []string{"ja"}, room: 81_000, lists: ipadic(
 		"Noun", "Noun.verbal", "Noun.adjv", "Noun.adverbal", "Noun.proper", "Noun.org", "Noun.name", "Noun.others", "Verb", "Adj", "Adverb", "Suffix", "Prefix",
 	)},
-	{name: "ko", script: lm.EastAsian, locales: []string{"ko"}, room: 52_000, lists: words("ko.dic")},
+	{name: "ko", script: lm.EastAsian, locales: []string{"ko"}, room: 43_000, lists: words("ko.dic")},
 }
 
 // ipadic lists files of mecab-ipadic; places are left out.
