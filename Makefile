@@ -6,7 +6,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 
 export PKGS FUZZTIME
 
-.PHONY: help build test test-gui bench bench-encoding lint fuzz tools clean
+.PHONY: help build test test-gui bench bench-encoding lab lab-full lint fuzz tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,12 @@ bench: ## measure it next to the bare S3 client; SCENARIO=small-up, QUICK=1, PRO
 
 bench-encoding: ## measure how often the charset of file names is found
 	@go run ./encoding/internal/measure
+
+lab: ## prove the cluster on the real IPVS, the short set; root, Debian 12 (3 minutes)
+	@deploy/lvs-keepalived/lab/run.sh
+
+lab-full: ## all of it, with 10 nodes
+	@deploy/lvs-keepalived/lab/run.sh -full -nodes 10
 
 lint: ## look for mistakes and for breaches of the layers
 	@scripts/tools.sh golangci-lint

@@ -37,7 +37,7 @@ func (c *Cluster) Check(ctx context.Context, host string, m Machine) ([]string, 
 	if d, ok := find(c.Directors, func(d Director) bool { return d.Name == host }); ok {
 		check.files(c.directorFiles(d))
 		check.sysctls(c.directorSysctls(d))
-		check.rules(c.markRules())
+		check.rules(d.Firewall, c.markRules())
 		check.services()
 		return check.found, nil
 	}
@@ -45,7 +45,7 @@ func (c *Cluster) Check(ctx context.Context, host string, m Machine) ([]string, 
 		check.files(c.nodeFiles(n))
 		check.sysctls(c.nodeSysctls(n))
 		check.vip()
-		check.rules(c.snatRules(n))
+		check.rules(n.Firewall, c.snatRules(n))
 		return check.found, nil
 	}
 	return nil, fmt.Errorf("%s: %w", host, ErrNoHost)
@@ -141,8 +141,8 @@ func (c *check) vip() {
 
 // rules compares packet filters with what our files make in a network namespace that nobody
 // else has: so the kernel's own way of writing them counts, and not ours.
-func (c *check) rules(rules ruleSet) {
-	if c.cluster.Firewall == NFTables {
+func (c *check) rules(firewall Firewall, rules ruleSet) {
+	if firewall == NFTables {
 		list := "nft list table inet " + table
 		c.sameRules("nftables", list, "nft -f - && "+list, rules.nft())
 		return

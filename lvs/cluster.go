@@ -17,7 +17,6 @@ type Cluster struct {
 	Interface     string    // of hosts that name none: the one that clients and nodes are on
 	SyncInterface string    // of directors: connections are told to each other on it
 	Variant       Variant
-	Firewall      Firewall
 	Passive       Passive
 	ControlPorts  []int // 21, and 990 for implicit FTPS
 	AdminPort     int   // where nodes answer /readyz
@@ -79,6 +78,7 @@ type VRRP struct {
 type Host struct {
 	Name      string
 	Interface string // the one that clients and the others are on
+	Firewall  Firewall
 	Addresses
 }
 

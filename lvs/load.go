@@ -83,6 +83,7 @@ type host struct {
 	addresses `yaml:",inline"`
 	Name      string
 	Interface string
+	Firewall  Firewall
 }
 
 // Defaults.
@@ -92,7 +93,7 @@ const (
 	defaultSize      = 200
 	defaultAdminPort = 8021
 	defaultRouterID  = 51
-	defaultAdvert    = 500 * time.Millisecond
+	defaultAdvert    = 200 * time.Millisecond
 	firstPriority    = 250 // of the first director; the next have 10 less each
 )
 
@@ -102,7 +103,6 @@ func (d *description) cluster(ck *checker) *Cluster {
 		VIP:          d.VIP.parse(ck, "vip"),
 		Interface:    or(d.Interface, defaultInterface),
 		Variant:      or(d.Variant, Ranges),
-		Firewall:     or(d.Firewall, NFTables),
 		Passive:      Passive{Base: or(d.Passive.Base, defaultBase), Size: or(d.Passive.Size, defaultSize)},
 		ControlPorts: d.ControlPorts,
 		AdminPort:    or(d.AdminPort, defaultAdminPort),
@@ -112,11 +112,12 @@ func (d *description) cluster(ck *checker) *Cluster {
 	if len(c.ControlPorts) == 0 {
 		c.ControlPorts = []int{21, 990}
 	}
+	others := Host{Interface: c.Interface, Firewall: or(d.Firewall, NFTables)}
 	for i, h := range d.Directors {
-		c.Directors = append(c.Directors, Director{Host: h.parse(ck, "director", i, c.Interface), Priority: firstPriority - 10*i})
+		c.Directors = append(c.Directors, Director{Host: h.parse(ck, "director", i, others), Priority: firstPriority - 10*i})
 	}
 	for i, n := range d.Nodes {
-		node := Node{Host: n.parse(ck, "node", i, c.Interface), ID: n.ID}
+		node := Node{Host: n.parse(ck, "node", i, others), ID: n.ID}
 		node.Ports = c.Passive.ports(n.ID)
 		if n.Ports != "" {
 			node.Ports = parsePorts(ck, node.Name, n.Ports)
@@ -135,13 +136,19 @@ func or[T comparable](value, otherwise T) T {
 	return value
 }
 
-func (h host) parse(ck *checker, kind string, i int, link string) Host {
+// parse takes what is left out from others.
+func (h host) parse(ck *checker, kind string, i int, others Host) Host {
 	where := fmt.Sprintf("%s %s", kind, h.Name)
 	if h.Name == "" {
 		where = fmt.Sprintf("%s number %d", kind, i+1)
 		ck.add("%s: has no name; write name: %c%d", where, kind[0], i+1)
 	}
-	return Host{Name: h.Name, Interface: or(h.Interface, link), Addresses: h.addresses.parse(ck, where)}
+	return Host{
+		Name:      h.Name,
+		Interface: or(h.Interface, others.Interface),
+		Firewall:  or(h.Firewall, others.Firewall),
+		Addresses: h.addresses.parse(ck, where),
+	}
 }
 
 func (a addresses) parse(ck *checker, where string) Addresses {

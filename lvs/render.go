@@ -44,7 +44,7 @@ func (c *Cluster) directorFiles(d Director) []File {
 		{"etc/systemd/system/spd-lvs.service", plain, c.setupUnit("packet marks and kernel settings of a director", "keepalived.service")},
 		{"etc/systemd/system/keepalived.service.d/spd.conf", plain, c.setup("keepalived.service.d", d.Host)},
 	}
-	return append(files, c.ruleFiles(c.markRules())...)
+	return append(files, c.ruleFiles(d.Firewall, c.markRules())...)
 }
 
 func (c *Cluster) nodeFiles(n Node) []File {
@@ -55,7 +55,7 @@ func (c *Cluster) nodeFiles(n Node) []File {
 		{"etc/systemd/system/spd-lvs.service", plain, c.setupUnit("virtual address and kernel settings of a node", "spdserver.service")},
 		{"etc/systemd/system/spdserver.service.d/cluster.conf", plain, c.setup("spdserver.service.d", n.Host)},
 	}
-	return append(files, c.ruleFiles(c.snatRules(n))...)
+	return append(files, c.ruleFiles(n.Firewall, c.snatRules(n))...)
 }
 
 // setup executes a template that needs to know the host and the cluster.
@@ -69,7 +69,7 @@ func (c *Cluster) setup(name string, h Host) []byte {
 		NFTables         bool
 	}{
 		Cluster: c, Notice: notice, HandOver: handOver, Sysctl: sysctlFile, Host: h,
-		Families: c.familyNames(), NFTables: c.Firewall == NFTables,
+		Families: c.familyNames(), NFTables: h.Firewall == NFTables,
 	})
 }
 

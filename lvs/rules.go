@@ -63,9 +63,9 @@ func (c *Cluster) snatRules(n Node) ruleSet {
 	return rules
 }
 
-// ruleFiles writes rules for the cluster's firewall.
-func (c *Cluster) ruleFiles(rules ruleSet) []File {
-	if c.Firewall == NFTables {
+// ruleFiles writes rules for a firewall.
+func (c *Cluster) ruleFiles(firewall Firewall, rules ruleSet) []File {
+	if firewall == NFTables {
 		return []File{{nftFile, plain, rules.nft()}}
 	}
 	var files []File

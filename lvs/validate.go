@@ -30,8 +30,6 @@ func (ck *checker) cluster(c *Cluster) {
 func (ck *checker) settings(c *Cluster) {
 	ck.require(slices.Contains([]Variant{Ranges, Persistence}, c.Variant),
 		"variant: %q is unknown; write %s or %s", c.Variant, Ranges, Persistence)
-	ck.require(slices.Contains([]Firewall{NFTables, IPTables}, c.Firewall),
-		"firewall: %q is unknown; write %s or %s", c.Firewall, NFTables, IPTables)
 	ck.require(c.VRRP.RouterID >= 1 && c.VRRP.RouterID <= 255,
 		"vrrp: router_id: %d is out of range; write 1 to 255, and another one than other VRRP groups in this network", c.VRRP.RouterID)
 	ck.require(c.VRRP.Advert >= minAdvert && c.VRRP.Advert <= maxAdvert && c.VRRP.Advert%minAdvert == 0,
@@ -53,6 +51,8 @@ func (ck *checker) hosts(c *Cluster) {
 		}
 		ck.require(hostName.MatchString(h.Name), "%s: is no host name; write small letters, digits and hyphens", h.Name)
 		ck.require(linkName.MatchString(h.Interface), "%s: interface: %q is no name of an interface", h.Name, h.Interface)
+		ck.require(slices.Contains([]Firewall{NFTables, IPTables}, h.Firewall),
+			"%s: firewall: %q is unknown; write %s or %s", h.Name, h.Firewall, NFTables, IPTables)
 		ck.require(!names[h.Name], "%s: this name is there twice; give each machine its own", h.Name)
 		names[h.Name] = true
 	}

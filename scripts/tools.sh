@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and the linter need and what is missing: Debian packages, and
-# Go programs in .tools/bin. With arguments (system, gui, minio, golangci-lint), only those.
+# Go programs in .tools/bin. With arguments (system, gui, lab, minio, golangci-lint), only those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,6 +47,16 @@ gui() {
 	apt_install "${want[@]}"
 }
 
+# For "make lab": machines of their own for the directors, and what they run.
+lab() {
+	local want=()
+	has linux.uml || want+=(user-mode-linux)
+	has ipvsadm || want+=(ipvsadm)
+	has modprobe || want+=(kmod)
+	has sysctl || want+=(procps)
+	apt_install "${want[@]}"
+}
+
 apt_install() {
 	[ $# -gt 0 ] || return 0
 	if ! has apt-get; then
@@ -80,7 +90,7 @@ golangci-lint() {
 [ $# -gt 0 ] || set -- system minio golangci-lint
 for tool; do
 	case $tool in
-	system | gui | minio | golangci-lint) "$tool" ;;
+	system | gui | lab | minio | golangci-lint) "$tool" ;;
 	*)
 		echo "tools.sh: no such tool: $tool" >&2
 		exit 2

@@ -1,0 +1,6 @@
+package main
+
+func stageRolling(*lab) {}
+func stageOutage(*lab)  {}
+func stageSplit(*lab)   {}
+func stageScale(*lab)   {}
