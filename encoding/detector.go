@@ -26,6 +26,7 @@ type Detector struct {
 	codec  Codec     // of the session, as far as known
 	start  []lm.Cost // of each candidate before any name; nil until it is needed
 	costs  []lm.Cost // of each candidate, by all names
+	client lm.Cost   // what CLNT has added to the cost of UTF-8
 	names  int       // that were counted
 	recent [64]counted
 	sent   map[string]string // names and the bytes they came in, where Encode would be wrong

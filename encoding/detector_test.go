@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"go.uber.org/goleak"
+
+	"github.com/spdscheme/spdserver/encoding/internal/lm"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -321,5 +323,34 @@ func TestStrayLetters(t *testing.T) {
 		if got := NewDetector(Hints{}).Decode(c.Encode(test.name)); got != test.name {
 			t.Errorf("%s: %s is read as %s", test.charset, test.name, got)
 		}
+	}
+}
+
+// The name of a client decides where nothing else does, and never against what names say.
+func TestClient(t *testing.T) {
+	for name, want := range map[string]lm.Cost{
+		"FileZilla": -introduced, "WinSCP-release-6.3": -introduced, "FlashFXP 3.6.0": introduced, "FlashFXP 5.4": 0,
+		"CuteFTP Pro 8.3": introduced, "CuteFTP 9": 0, "LeechFTP": introduced, "lftp/4.9.2": 0, "": 0, "FlashFXP 99999999999999999999": 0,
+	} {
+		if got := clientSays(name); got != want {
+			t.Errorf("%q: %d, want %d", name, got, want)
+		}
+	}
+	const doubtful = "\xc3\xb1" // 帽 in GBK, ñ in UTF-8
+	d := NewDetector(Hints{})
+	before := d.Readings(doubtful)[0]
+	d = NewDetector(Hints{})
+	d.Client("FlashFXP 3.6.0")
+	if after := d.Readings(doubtful)[0]; before.Text != "ñ" || after.Text == "ñ" && after.Confidence >= before.Confidence {
+		t.Errorf("before %+v, of an old client %+v", before, after)
+	}
+	d.Client("FileZilla")
+	d.Client("FileZilla") // once is as good as twice
+	if after := d.Readings(doubtful)[0]; after.Text != "ñ" || after.Confidence <= before.Confidence {
+		t.Errorf("before %+v, of FileZilla %+v", before, after)
+	}
+	expect(t, d, gbkName, "中文名称.txt", "GBK")
+	if got := d.Decode(russianName); got != russianText {
+		t.Errorf("%q", got)
 	}
 }
