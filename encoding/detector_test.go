@@ -337,17 +337,20 @@ func TestClient(t *testing.T) {
 		}
 	}
 	const doubtful = "\xc3\xb1" // 帽 in GBK, ñ in UTF-8
-	d := NewDetector(Hints{})
-	before := d.Readings(doubtful)[0]
-	d = NewDetector(Hints{})
-	d.Client("FlashFXP 3.6.0")
-	if after := d.Readings(doubtful)[0]; before.Text != "ñ" || after.Text == "ñ" && after.Confidence >= before.Confidence {
-		t.Errorf("before %+v, of an old client %+v", before, after)
+	read := func(client string) (*Detector, Reading) {
+		d := NewDetector(Hints{})
+		d.Client(client)
+		d.Client(client) // twice says no more than once
+		return d, d.Readings(doubtful)[0]
 	}
-	d.Client("FileZilla")
-	d.Client("FileZilla") // once is as good as twice
-	if after := d.Readings(doubtful)[0]; after.Text != "ñ" || after.Confidence <= before.Confidence {
-		t.Errorf("before %+v, of FileZilla %+v", before, after)
+	_, unknown := read("")
+	_, old := read("FlashFXP 3.6.0")
+	d, modern := read("FileZilla")
+	if unknown.Text != "ñ" || modern.Text != "ñ" || modern.Confidence <= unknown.Confidence {
+		t.Errorf("of an unknown client %+v, of FileZilla %+v", unknown, modern)
+	}
+	if old.Text == "ñ" && old.Confidence >= unknown.Confidence {
+		t.Errorf("of an unknown client %+v, of an old one %+v", unknown, old)
 	}
 	expect(t, d, gbkName, "中文名称.txt", "GBK")
 	if got := d.Decode(russianName); got != russianText {
