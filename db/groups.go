@@ -64,3 +64,30 @@ func (d *DB) ListGroups(ctx context.Context) ([]Group, error) {
 	slices.SortFunc(groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	return groups, nil
 }
+
+// Inherited returns what an account takes from a group and from those above it, by column:
+// as it is stored, those that are NULL everywhere left out. No such group: ErrNoGroup.
+func (d *DB) Inherited(ctx context.Context, group string) (map[string]string, error) {
+	rows, err := d.queryRows(ctx, selectGroups())
+	if err != nil {
+		return nil, wrap("read groups", err)
+	}
+	row, ok := rows.groups[group]
+	if !ok {
+		return nil, wrap("read group "+group, ErrNoGroup)
+	}
+	chain, err := rows.chain(row)
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]string)
+	for _, name := range Inheritable() {
+		for _, r := range chain {
+			if value := r.values[name]; value.Valid {
+				values[name] = value.String
+				break
+			}
+		}
+	}
+	return values, nil
+}

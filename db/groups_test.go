@@ -50,7 +50,7 @@ func TestInherit(t *testing.T) {
 		_, origins, err := d.Explain(t.Context(), "alice")
 		check(t, err)
 		for column, from := range map[string]string{
-			"quota_bytes": `"company"`, "permissions": `"company"`, "prefix": "", "max_file_size": "", "charset": "default", "status": "",
+			"quota_bytes": "company", "permissions": "company", "prefix": "", "max_file_size": "", "charset": "", "status": "",
 		} {
 			if origins[column] != from {
 				t.Errorf("%s comes from %q, want %q", column, origins[column], from)

@@ -9,7 +9,7 @@ import (
 )
 
 // resolve makes an account of its row, its groups and its parts, if they were read. origins
-// tells of each column where its value comes from, as Explain does. An impossible value is
+// tells of each column which group its value comes from, as Explain does. An impossible value is
 // an auth.ErrFaulty.
 func (rows accountRows) resolve(row accountRow, p parts) (a *auth.Account, origins map[string]string, err error) {
 	chain, err := rows.chain(row)
@@ -24,7 +24,7 @@ func (rows accountRows) resolve(row accountRow, p parts) (a *auth.Account, origi
 			return nil, nil, r.faulty("status", err)
 		}
 		if status != auth.Active && a.Status == auth.Active {
-			a.Status, origins["status"] = status, origin(r)
+			a.Status, origins["status"] = status, r.group()
 		}
 	}
 	for _, c := range columns() {
@@ -72,7 +72,8 @@ func path(chain []accountRow) string {
 	return strings.Join(append(names, fmt.Sprintf("%q", chain[len(chain)-1].up.String)), " in ")
 }
 
-// inherit sets the field from the first row of the chain that has a value.
+// inherit sets the field from the first row of the chain that has a value, and returns the
+// group's name, or "" if it is the account's own or the default.
 func (c column) inherit(a *auth.Account, chain []accountRow) (from string, err error) {
 	if c.own {
 		chain = chain[:1]
@@ -92,17 +93,18 @@ func (c column) inherit(a *auth.Account, chain []accountRow) (from string, err e
 		if err != nil {
 			return "", r.faulty(c.name, err)
 		}
-		return origin(r), nil
+		return r.group(), nil
 	}
 	if c.name == "bucket" {
 		return "", chain[0].faulty(c.name, errors.New("it is NULL, and no group has one"))
 	}
-	return "default", c.read(a, c.none)
+	return "", c.read(a, c.none)
 }
 
-func origin(r accountRow) string {
+// group is the group's name, or "" of an account.
+func (r accountRow) group() string {
 	if r.table == groupsTable {
-		return fmt.Sprintf("%q", r.name)
+		return r.name
 	}
 	return ""
 }

@@ -51,8 +51,8 @@ func (d *DB) FindAll(ctx context.Context, names []string) (map[string]auth.Found
 	return found, nil
 }
 
-// Explain is Find, and tells of each column where its value comes from: "" is the account's
-// own row, "default" if it is NULL everywhere, else it is the name of a group in quotes.
+// Explain is Find, and tells of each column which group its value comes from: "" if it is the
+// account's own, or the default as it is NULL everywhere.
 func (d *DB) Explain(ctx context.Context, name string) (*auth.Account, map[string]string, error) {
 	rows, err := d.accountRows(ctx, []string{name})
 	if err != nil {

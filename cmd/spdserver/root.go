@@ -41,6 +41,7 @@ func newRootCommand() *cobra.Command {
 			defaultBucket: func() string { return setting(load).S3.Bucket },
 			scheme:        func() string { return setting(load).Auth.Scheme },
 		}),
+		newGroupCommand(database.open),
 		newBanCommand(database),
 		newSessionCommand(database),
 		newNodeCommand(database),

@@ -42,24 +42,40 @@ func (u userCommands) add() *cobra.Command {
 	}
 	f.register(cmd.Flags(), true)
 	cmd.RunE = u.with(func(cmd *cobra.Command, accounts *db.DB, args []string) error {
-		a, err := f.newAccount(cmd.Flags(), args[0], u.defaultBucket)
+		a, err := f.account(cmd.Flags(), args[0])
+		if err == nil {
+			err = usage(auth.CheckName(a.Name))
+		}
 		if err != nil {
 			return err
 		}
 		if err := unused(cmd.Context(), accounts, a.Name); err != nil {
 			return err
 		}
+		inherited, err := ofGroup(cmd.Context(), accounts, a.Group)
+		if err != nil {
+			return err
+		}
+		change, err := f.newAccount(cmd.Flags(), &a, inherited, u.defaultBucket())
+		if err != nil {
+			return err
+		}
 		if err := f.setPasswords(cmd, &a, true); err != nil {
 			return err
 		}
-		err = accounts.CreateUser(cmd.Context(), a)
+		change.Password = &a.Password
+		err = accounts.AddUser(cmd.Context(), a.Name, change)
 		if errors.Is(err, auth.ErrExists) {
 			return taken(a.Name)
 		}
 		if err != nil {
 			return err
 		}
-		printf(cmd, "Account %s added: bucket %s, prefix %q, permissions %s.\n", printable(a.Name), a.Bucket, a.Prefix, a.Permissions)
+		added, err := accounts.Find(cmd.Context(), a.Name)
+		if err != nil {
+			return err
+		}
+		printf(cmd, "Account %s added: bucket %s, prefix %q, permissions %s.\n", printable(a.Name), added.Bucket, added.Prefix, added.Permissions)
 		return nil
 	})
 	return cmd
@@ -68,14 +84,15 @@ func (u userCommands) add() *cobra.Command {
 func (u userCommands) set() *cobra.Command {
 	f := userFlags{scheme: u.scheme}
 	cmd := &cobra.Command{
-		Use:     "set NAME --FLAG...",
-		Short:   "Change what is given, and nothing else",
-		Example: "  spdserver user set alice --status suspended\n  spdserver user set alice --quota-bytes 0 --expires never",
-		Args:    oneName,
+		Use:   "set NAME --FLAG...",
+		Short: "Change what is given, and nothing else",
+		Example: "  spdserver user set alice --status suspended\n  spdserver user set alice --quota-bytes 0 --expires never\n" +
+			"  spdserver user set alice --group office --inherit quota_bytes,permissions",
+		Args: oneName,
 	}
 	f.register(cmd.Flags(), false)
 	cmd.RunE = u.with(func(cmd *cobra.Command, accounts *db.DB, args []string) error {
-		a, err := f.account(args[0])
+		a, err := f.account(cmd.Flags(), args[0])
 		if err != nil {
 			return err
 		}
@@ -108,12 +125,16 @@ func (u userCommands) passwd() *cobra.Command {
 		if _, err := accounts.Find(cmd.Context(), a.Name); errors.Is(err, auth.ErrNotFound) {
 			return explain(err, a.Name) // before anybody is asked for a password
 		}
-		onlyReadOnly := cmd.Flags().Changed("ro-password") && !f.mainGiven(cmd.Flags())
-		if err := f.setPasswords(cmd, &a, !onlyReadOnly); err != nil {
+		if err := f.parse(cmd.Flags(), &a); err != nil {
+			return err
+		}
+		others := cmd.Flags().Changed("ro-password") || cmd.Flags().Changed("password-expires")
+		onlyOthers := others && !f.mainGiven(cmd.Flags())
+		if err := f.setPasswords(cmd, &a, !onlyOthers); err != nil {
 			return err
 		}
 		change := f.change(cmd.Flags(), &a)
-		if !onlyReadOnly {
+		if !onlyOthers {
 			change.Password = &a.Password
 		}
 		if err := accounts.UpdateUser(cmd.Context(), a.Name, change); err != nil {
@@ -150,17 +171,17 @@ func (u userCommands) show() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show NAME",
-		Short: "Show all about an account but its passwords",
+		Short: "Show all about an account but its passwords, and which group a value comes from",
 		Args:  oneName,
 		RunE: u.with(func(cmd *cobra.Command, accounts *db.DB, args []string) error {
-			a, err := accounts.Find(cmd.Context(), args[0])
+			a, origins, err := accounts.Explain(cmd.Context(), args[0])
 			if err != nil {
 				return explain(err, args[0])
 			}
 			if asJSON {
-				return printJSON(cmd, toJSON(a))
+				return printJSON(cmd, withParts(toJSON(a), a, origins))
 			}
-			return printUser(cmd, a)
+			return printUser(cmd, a, origins)
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
@@ -209,6 +230,23 @@ func oneName(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// usage is a usageError, if it is an error.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// ofGroup is what a new account of a group inherits; "" is no group.
+func ofGroup(ctx context.Context, accounts *db.DB, group string) (map[string]string, error) {
+	if group == "" {
+		return nil, nil
+	}
+	inherited, err := accounts.Inherited(ctx, group)
+	return inherited, explainGroup(err, group)
+}
+
 // unused tells whether the name is free, before anybody is asked for a password.
 func unused(ctx context.Context, accounts *db.DB, name string) error {
 	_, err := accounts.Find(ctx, name)
@@ -227,8 +265,11 @@ func taken(name string) error {
 
 // explain says what to do about an account that is not there.
 func explain(err error, name string) error {
-	if errors.Is(err, auth.ErrNotFound) {
+	switch {
+	case errors.Is(err, auth.ErrNotFound):
 		return fmt.Errorf("no account %s: names are exact, see `spdserver user list`", printable(name))
+	case errors.Is(err, db.ErrNoGroup):
+		return fmt.Errorf("%w: names are exact, see `spdserver group list`", err)
 	}
 	return err
 }
