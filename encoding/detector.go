@@ -200,8 +200,8 @@ func (d *Detector) Charset() (name string, confidence float64) {
 	return d.codec.Name(), d.confidence()
 }
 
-// confidence is how probable the charset in use is. Somebody may always be wrong but he
-// who sets it.
+// confidence is how probable the charset in use is, or one that reads all names alike, such
+// as GB18030 beside GBK. Somebody may always be wrong but he who sets it.
 func (d *Detector) confidence() float64 {
 	switch {
 	case d.fixed:
@@ -209,8 +209,20 @@ func (d *Detector) confidence() float64 {
 	case d.names == 0:
 		return 0
 	default:
-		return confidence(1, weigh(d.costs, 0))
+		return confidence(weighAlike(d.costs, d.start), weigh(d.costs, 0))
 	}
+}
+
+// weighAlike adds up the probabilities of the best charset and of those that are still as far
+// behind it as before any name.
+func weighAlike(costs, start []lm.Cost) (sum float64) {
+	best := slices.Index(costs, slices.Min(costs))
+	for i, c := range costs {
+		if c-costs[best] == start[i]-start[best] {
+			sum += probability(c)
+		}
+	}
+	return sum
 }
 
 func confidence(right, all float64) float64 {

@@ -144,6 +144,26 @@ func TestRepeatedNamesCountOnce(t *testing.T) {
 	}
 }
 
+// A charset is sure even if another one reads these names alike.
+func TestRelativesAreNoDoubt(t *testing.T) {
+	for charset, names := range map[string][]string{
+		"GBK": {"会议记录", "财务报表"}, "KOI8-R": {"Новая папка", "Протокол"}, "windows-1252": {"Résumé de l'été", "Pièces jointes reçues"},
+		"windows-1250": {"Účetní závěrka", "Příliš žluťoučký kůň"},
+	} {
+		c, err := Lookup(charset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := NewDetector(Hints{})
+		for _, name := range names {
+			_ = d.Decode(c.Encode(name))
+		}
+		if _, confidence := d.Charset(); d.Seen() != charset || confidence < worthSeen {
+			t.Errorf("%s is seen as %q, confidence %v", charset, d.Seen(), confidence)
+		}
+	}
+}
+
 func TestSeenIsAHint(t *testing.T) {
 	d := NewDetector(Hints{Seen: "EUC-JP", Server: "GBK"})
 	if got := d.Encode("日本"); got != "\xc6\xfc\xcb\xdc" {
