@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,10 +15,10 @@ const uploadColumns = "bucket, object_key, upload_id, owner, node, holder, part_
 // Begin implements upload.Journal. A record that is there already is replaced, so a Begin
 // whose answer was lost can be repeated.
 func (d *DB) Begin(ctx context.Context, r upload.Record) error {
-	_, err := d.exec(ctx, "INSERT INTO uploads ("+uploadColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"+
+	_, err := d.exec(ctx, "INSERT INTO uploads ("+uploadColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, "+d.at(r.Lease)+")"+
 		d.dialect.upsert([]string{"bucket", "object_key", "upload_id"},
 			[]string{"owner", "node", "holder", "part_size", "started", "lease"}),
-		r.Bucket, r.Key, r.ID, r.Owner, r.Node, r.Holder, r.PartSize, micros(r.Started), micros(r.Lease))
+		r.Bucket, r.Key, r.ID, r.Owner, r.Node, r.Holder, r.PartSize, micros(r.Started))
 	if err != nil {
 		return fmt.Errorf("record upload: %w", err)
 	}
@@ -27,16 +29,34 @@ func (d *DB) Begin(ctx context.Context, r upload.Record) error {
 const ofUpload = " WHERE bucket = ? AND object_key = ? AND upload_id = ?"
 
 // Take implements upload.Journal.
-func (d *DB) Take(ctx context.Context, r upload.Record) error {
-	n, err := d.exec(ctx, "UPDATE uploads SET node = ?, holder = ?, lease = ?"+ofUpload,
-		r.Node, r.Holder, micros(r.Lease), r.Bucket, r.Key, r.ID)
-	return held("take upload over", n, err)
+func (d *DB) Take(ctx context.Context, r upload.Record) (busy time.Time, err error) {
+	var found int64
+	err = d.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		var holder, lease, now string
+		busy, found = time.Time{}, 0
+		err := tx.QueryRowContext(ctx, "SELECT holder, lease, "+d.dialect.now(0)+" FROM uploads"+ofUpload+" /*! FOR UPDATE */",
+			r.Bucket, r.Key, r.ID).Scan(&holder, &lease, &now)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil && holder != "" && holder != r.Holder {
+			busy, err = localTime(lease, now)
+		}
+		if err != nil {
+			return err
+		}
+		found = 1
+		_, err = tx.ExecContext(ctx, "UPDATE uploads SET node = ?, holder = ?, lease = "+d.at(r.Lease)+ofUpload,
+			r.Node, r.Holder, r.Bucket, r.Key, r.ID)
+		return err
+	})
+	return busy, held("take upload over", found, err)
 }
 
 // Hold implements upload.Journal.
 func (d *DB) Hold(ctx context.Context, r upload.Record) error {
-	n, err := d.exec(ctx, "UPDATE uploads SET lease = ?"+ofUpload+" AND holder = ?",
-		micros(r.Lease), r.Bucket, r.Key, r.ID, r.Holder)
+	n, err := d.exec(ctx, "UPDATE uploads SET lease = "+d.at(r.Lease)+ofUpload+" AND holder = ?",
+		r.Bucket, r.Key, r.ID, r.Holder)
 	return held("hold upload", n, err)
 }
 
@@ -53,8 +73,8 @@ func held(what string, found int64, err error) error {
 
 // Release implements upload.Journal.
 func (d *DB) Release(ctx context.Context, r upload.Record) error {
-	_, err := d.exec(ctx, "UPDATE uploads SET holder = '', lease = ?"+ofUpload+" AND holder = ?",
-		micros(r.Lease), r.Bucket, r.Key, r.ID, r.Holder)
+	_, err := d.exec(ctx, "UPDATE uploads SET holder = '', lease = "+d.at(r.Lease)+ofUpload+" AND holder = ?",
+		r.Bucket, r.Key, r.ID, r.Holder)
 	if err != nil {
 		return fmt.Errorf("release upload: %w", err)
 	}
@@ -77,7 +97,7 @@ func (d *DB) Of(ctx context.Context, bucket, owner string) ([]upload.Record, err
 
 // Expired implements upload.Journal.
 func (d *DB) Expired(ctx context.Context, before time.Time) ([]upload.Record, error) {
-	return d.uploads(ctx, "lease < ? ORDER BY lease, bucket, object_key, upload_id", micros(before))
+	return d.uploads(ctx, "lease < "+d.at(before)+" ORDER BY lease, bucket, object_key, upload_id")
 }
 
 // Known implements upload.Journal.
@@ -90,20 +110,20 @@ func (d *DB) uploads(ctx context.Context, where string, args ...any) ([]upload.R
 	var records []upload.Record
 	err := d.query(ctx, func(scan func(...any) error) error {
 		var r upload.Record
-		var started, lease string
-		err := scan(&r.Bucket, &r.Key, &r.ID, &r.Owner, &r.Node, &r.Holder, &r.PartSize, &started, &lease)
+		var started, lease, now string
+		err := scan(&r.Bucket, &r.Key, &r.ID, &r.Owner, &r.Node, &r.Holder, &r.PartSize, &started, &lease, &now)
 		if err != nil {
 			return err
 		}
 		if r.Started, err = parseTime(started); err != nil {
 			return fmt.Errorf("uploads.started: %w", err)
 		}
-		if r.Lease, err = parseTime(lease); err != nil {
+		if r.Lease, err = localTime(lease, now); err != nil {
 			return fmt.Errorf("uploads.lease: %w", err)
 		}
 		records = append(records, r)
 		return nil
-	}, "SELECT "+uploadColumns+" FROM uploads WHERE "+where, args...)
+	}, "SELECT "+uploadColumns+", "+d.dialect.now(0)+" FROM uploads WHERE "+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list uploads: %w", err)
 	}

@@ -7,9 +7,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/spdscheme/spdserver/upload"
 )
+
+// aboutThen: leases are kept by the clock of the database.
+var aboutThen = cmpopts.EquateApproxTime(time.Second)
 
 func TestJournal(t *testing.T) {
 	onEach(t, func(t *testing.T, d *testDB) {
@@ -33,13 +37,13 @@ func TestJournal(t *testing.T) {
 			t.Helper()
 			got, err := d.Expired(t.Context(), before)
 			check(t, err)
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, aboutThen); diff != "" {
 				t.Error(diff)
 			}
 		}
 		expired(at(110), records)
-		expired(at(13), records[:2])
-		expired(at(11), nil)
+		expired(at(13).Add(-time.Second/2), records[:2])
+		expired(at(11).Add(-time.Second/2), nil)
 		check(t, d.End(t.Context(), "spd", "a/b", "id1"))
 		check(t, d.End(t.Context(), "spd", "a/b", "id1"))
 		check(t, d.End(t.Context(), "SPD", "A/B", "id1"))
@@ -56,7 +60,7 @@ func TestJournalHolders(t *testing.T) {
 			t.Helper()
 			got, err := d.Of(t.Context(), "spd", "alice")
 			check(t, err)
-			if diff := cmp.Diff([]upload.Record{want}, got); diff != "" {
+			if diff := cmp.Diff([]upload.Record{want}, got, aboutThen); diff != "" {
 				t.Error(diff)
 			}
 		}
@@ -74,14 +78,26 @@ func TestJournalHolders(t *testing.T) {
 
 		second := r
 		second.Node, second.Holder, second.Lease = "n2", "h2", at(3)
-		check(t, d.Take(t.Context(), second))
+		busy, err := d.Take(t.Context(), second)
+		check(t, err)
+		if busy.Sub(r.Lease).Abs() > time.Second {
+			t.Errorf("the former holder is busy until %v, want %v", busy, r.Lease)
+		}
 		want(second)
+		if busy, err = d.Take(t.Context(), second); err != nil || !busy.IsZero() {
+			t.Errorf("taken from himself: busy until %v, %v", busy, err)
+		}
 		taken(d.Hold(t.Context(), r))
 		check(t, d.Release(t.Context(), r)) // not his any more
 		want(second)
 		check(t, d.Release(t.Context(), second))
 		second.Holder = ""
 		want(second)
+		third := second
+		third.Holder = "h3"
+		if busy, err = d.Take(t.Context(), third); err != nil || !busy.IsZero() {
+			t.Errorf("taken from nobody: busy until %v, %v", busy, err)
+		}
 
 		other, err := d.Of(t.Context(), "spd", "bob")
 		check(t, err)
@@ -96,7 +112,8 @@ func TestJournalHolders(t *testing.T) {
 		if !known || gone {
 			t.Errorf("known %v, after End %v", known, gone)
 		}
-		taken(d.Take(t.Context(), r))
+		_, err = d.Take(t.Context(), r)
+		taken(err)
 	})
 }
 

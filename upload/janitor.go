@@ -49,6 +49,8 @@ func (j *Janitor) Work(ctx context.Context) error {
 	if err != nil || !leader {
 		return err
 	}
+	ctx, cancel := context.WithDeadline(ctx, now.Add(2*janitorEvery)) // the end of the lease
+	defer cancel()
 	err = j.abortExpired(ctx, now.Add(-j.Keep))
 	for _, bucket := range j.Buckets {
 		err = errors.Join(err, j.abortUnknown(ctx, bucket, now.Add(-j.Keep)))

@@ -37,13 +37,15 @@ func (r Record) same(other Record) bool {
 
 // Journal remembers uploads in progress where every node can read them, so that they can
 // be resumed elsewhere, and no parts are orphaned by a node that dies. Package db
-// implements it. All methods may be called concurrently.
+// implements it. All methods may be called concurrently. Times are given and returned by
+// the clock of this node, and kept by that of the journal: the clocks of nodes may differ.
 type Journal interface {
 	// Begin adds a record. It is called before the first part is stored.
 	Begin(ctx context.Context, r Record) error
 	// Take makes r.Holder on r.Node the one that adds parts, until r.Lease, whoever it was
-	// before. Record gone: ErrTaken.
-	Take(ctx context.Context, r Record) error
+	// before. That one may not have heard of it before busy: the end of its lease, or zero if
+	// nobody held the upload. Record gone: ErrTaken.
+	Take(ctx context.Context, r Record) (busy time.Time, err error)
 	// Hold extends r.Holder's lease to r.Lease. Held by another, or gone: ErrTaken.
 	Hold(ctx context.Context, r Record) error
 	// Release notes that r.Holder adds no more parts. Held by another, or gone: no error.

@@ -37,6 +37,8 @@ type Manager struct {
 
 	mu   sync.Mutex
 	live map[*Session]bool // hold a lease that must be renewed
+
+	away bool // the journal does not answer; of Run alone
 }
 
 // NewManager returns a Manager. Its Run must be running for leases to be renewed.
@@ -61,15 +63,16 @@ func (m *Manager) Run(ctx context.Context) {
 // renew extends all leases. A session that has lost its upload adds nothing more to it.
 func (m *Manager) renew(ctx context.Context) {
 	for _, s := range m.sessions() {
-		err := m.Journal.Hold(ctx, s.leased())
-		switch {
-		case errors.Is(err, ErrTaken):
-			s.lose()
-		case err != nil:
-			m.Log.Warn("upload's lease not renewed", "key", s.target.Key, "err", err)
-			return // the database is away; the next round tries again
+		err := s.hold(ctx)
+		if err != nil && !errors.Is(err, ErrTaken) {
+			if !m.away && ctx.Err() == nil {
+				m.Log.Warn("leases of uploads not renewed; they pause until the database is back", "err", err)
+			}
+			m.away = true
+			return // the next round tries again
 		}
 	}
+	m.away = false
 }
 
 func (m *Manager) sessions() []*Session {

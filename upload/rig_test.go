@@ -124,9 +124,9 @@ func (j *faultyJournal) Begin(ctx context.Context, r upload.Record) error {
 	return j.Journal.Begin(ctx, r)
 }
 
-func (j *faultyJournal) Take(ctx context.Context, r upload.Record) error {
+func (j *faultyJournal) Take(ctx context.Context, r upload.Record) (time.Time, error) {
 	if err := j.ask("Take"); err != nil {
-		return err
+		return time.Time{}, err
 	}
 	return j.Journal.Take(ctx, r)
 }

@@ -37,9 +37,11 @@ type Session struct {
 	target  Target
 
 	mu     sync.Mutex
-	record Record // of the multipart upload; without an ID before the first part
-	noted  bool   // record is in the journal
-	taken  bool   // another session has taken the upload over
+	record Record    // of the multipart upload; without an ID before the first part
+	noted  bool      // record is in the journal
+	taken  bool      // another session has taken the upload over
+	held   time.Time // when the last renewal of the lease was sent that has arrived
+	busy   time.Time // until when the session before may not have heard that it has lost
 	parts  map[int]store.Part
 	object store.Object
 	done   bool // the object is published
@@ -59,12 +61,16 @@ func (m *Manager) Resume(ctx context.Context, target Target, p Partial) (*Sessio
 		s.parts[part.Number] = part
 	}
 	s.record.Node, s.record.Holder, s.noted = m.Node, newHolder(), true
-	if err := m.Journal.Take(ctx, s.leased()); err != nil {
+	sent := time.Now()
+	busy, err := m.Journal.Take(ctx, s.leased())
+	if err != nil {
 		return nil, err
 	}
+	s.held, s.busy = sent, busy
 	for _, other := range m.sessions() {
 		if other.leased().same(s.record) {
 			other.lose()
+			s.busy = time.Time{} // it has heard
 		}
 	}
 	m.setLive(s, true)
@@ -119,12 +125,17 @@ func (s *Session) PutPart(ctx context.Context, n int, body io.ReadSeeker, size i
 	if err != nil {
 		return err
 	}
-	part, err := s.target.Store.PutPart(ctx, s.target.Key, id, n, body, size)
-	if err != nil {
-		return lost(err)
-	}
-	s.add(part)
-	return nil
+	return s.owning(ctx, func(ctx context.Context) error {
+		if err := again(body); err != nil {
+			return err
+		}
+		part, err := s.target.Store.PutPart(ctx, s.target.Key, id, n, body, size)
+		if err != nil {
+			return lost(err)
+		}
+		s.add(part)
+		return nil
+	})
 }
 
 // CopyBase makes the first n bytes of an existing object the first parts of this one,
@@ -137,11 +148,17 @@ func (s *Session) CopyBase(ctx context.Context, base store.Object, n int64) (par
 	}
 	ranges := baseRanges(n)
 	for i, r := range ranges {
-		part, err := s.target.Store.CopyPart(ctx, s.target.Key, id, i+1, base, r.off, r.size)
+		err := s.owning(ctx, func(ctx context.Context) error {
+			part, err := s.target.Store.CopyPart(ctx, s.target.Key, id, i+1, base, r.off, r.size)
+			if err != nil {
+				return fmt.Errorf("copy part %d of the present object: %w", i+1, err)
+			}
+			s.add(part)
+			return nil
+		})
 		if err != nil {
-			return 0, fmt.Errorf("copy part %d of the present object: %w", i+1, err)
+			return 0, err
 		}
-		s.add(part)
 	}
 	return len(ranges), nil
 }
@@ -184,7 +201,7 @@ func (s *Session) begin(ctx context.Context) (string, error) {
 		s.manager.Log.Warn("upload not noted in the journal; it could not be resumed", "key", s.target.Key, "err", err)
 		return id, nil
 	}
-	s.noted = true
+	s.noted, s.held = true, now
 	s.manager.setLive(s, true)
 	return id, nil
 }
@@ -222,7 +239,14 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	if err := s.stillHeld(ctx); err != nil {
 		return store.Object{}, err
 	}
-	object, err := s.target.Store.Complete(ctx, s.target.Key, s.record.ID, parts)
+	var object store.Object
+	err := s.whileHeld(ctx, func(ctx context.Context) (err error) {
+		object, err = s.target.Store.Complete(ctx, s.target.Key, s.record.ID, parts)
+		return err
+	})
+	if errors.Is(err, errLapsed) {
+		err = store.Unavailable(err)
+	}
 	if err != nil {
 		return store.Object{}, fmt.Errorf("complete upload: %w", lost(err))
 	}
@@ -241,18 +265,16 @@ func lost(err error) error {
 	return err
 }
 
-// stillHeld fails if another session has taken the upload over. A database that is away
-// cannot tell; then Complete's own check must do.
+// stillHeld fails if another session has taken the upload over. If the journal is away, the
+// lease must do as long as it lasts; then it waits.
 func (s *Session) stillHeld(ctx context.Context) error {
-	if !s.noted {
+	if !s.inJournal() {
 		return nil
 	}
-	err := s.manager.Journal.Hold(ctx, s.leased())
-	if err != nil && !errors.Is(err, ErrTaken) {
-		s.manager.Log.Warn("upload's lease not checked", "key", s.target.Key, "err", err)
-		return nil
+	if err := s.hold(ctx); errors.Is(err, ErrTaken) {
+		return err
 	}
-	return err
+	return s.regain(ctx)
 }
 
 // Interrupt keeps what was stored for the owner to resume, if that is anything, else it
@@ -284,8 +306,8 @@ func (s *Session) Abort(ctx context.Context) {
 	s.manager.setLive(s, false)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	if err := s.stillHeld(ctx); err != nil {
-		return // it is another's
+	if s.inJournal() && s.hold(ctx) != nil && (s.isTaken() || s.left() <= 0) {
+		return // it is another's, or may be; if nobody's, the janitor's
 	}
 	if err := s.target.Store.Abort(ctx, s.target.Key, s.record.ID); err != nil {
 		s.manager.Log.Warn("upload not aborted; the janitor will", "key", s.target.Key, "err", err)

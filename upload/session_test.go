@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -239,6 +240,7 @@ func TestAbortFails(t *testing.T) {
 }
 
 func TestResumeTakesOver(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	other := r.newNode("n2")
 	old := r.node.Create(r.target())
@@ -278,23 +280,73 @@ func TestResumeOfWhatIsGone(t *testing.T) {
 	r.must(r.node.Discard(t.Context(), r.files, p.Record)) // again
 }
 
-// If nobody can be asked who holds the upload, the store sees to it that no bytes mix.
-func TestTwoHoldersWithoutJournal(t *testing.T) {
+// Whoever held an upload that was taken over may not know it until his lease ends. The new
+// holder waits for that, and the old one writes no more from then on, journal or not.
+func TestTakeOverWaitsForTheLease(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
-	other := r.newNode("n2")
-	old := r.node.Create(r.target())
+	cutOff := &faultyJournal{Journal: r.db}
+	old := upload.NewManager(upload.Options{Journal: cutOff, Node: "n1", Log: discardLog()}).Create(r.target())
 	r.put(old, 1, partSize)
-	s, err := other.Resume(t.Context(), r.target(), r.partial())
+	cutOff.fail(failing("Hold", "End", "Release"))
+	r.put(old, 2, partSize) // his lease is good for some seconds more
+
+	taken := time.Now()
+	s, err := r.newNode("n2").Resume(t.Context(), r.target(), r.partial())
 	r.must(err)
-	r.put(s, 2, partSize)
-	r.put(old, 2, partSize-1)
-	r.journal.fail(failing("Hold", "End"))
-	if _, err = s.Complete(t.Context()); err == nil {
-		t.Error("completed with a part that is another's now")
+	r.put(s, 3, partSize)
+	if waited := time.Since(taken); waited < 8*time.Second {
+		t.Errorf("it waited for %v only", waited)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := old.PutPart(ctx, 2, bytesOf(partSize-1), partSize-1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a part of him who has no lease: %v", err)
+	}
+	if _, err = old.Complete(ctx); err == nil {
+		t.Error("completed by him who has no lease")
+	}
+	old.Abort(t.Context()) // which is not his to throw away
+	cutOff.fail(nil)
+	r.fails(old.PutPart(t.Context(), 2, bytesOf(partSize-1), partSize-1), upload.ErrTaken)
 	_, err = old.Complete(t.Context())
+	r.fails(err, upload.ErrTaken)
+	_, err = s.Complete(t.Context())
 	r.must(err)
-	r.holds(slices.Concat(piece(1, partSize), piece(2, partSize-1)))
+	r.holds(slices.Concat(piece(1, partSize), piece(2, partSize), piece(3, partSize)))
+	r.left(0, 0)
+}
+
+// A session whose lease has ended goes on when it has it again, from the part that it was at.
+func TestUploadPausesWithoutLease(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.node.Create(r.target())
+	r.put(s, 1, partSize)
+	r.journal.fail(failing("Hold"))
+	begun := make(chan struct{})
+	var tries atomic.Int32
+	r.files.Before = func(ctx context.Context, c storetest.Call) error {
+		if c.Op == "PutPart" && tries.Add(1) == 1 { // a request that hangs until the lease ends
+			close(begun)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.PutPart(t.Context(), 2, bytes.NewReader(piece(2, partSize)), partSize) }()
+	<-begun
+	select {
+	case err := <-done:
+		t.Fatalf("not paused: %v", err)
+	case <-time.After(11 * time.Second): // longer than a lease
+	}
+	r.journal.fail(nil)
+	r.must(<-done)
+	_, err := s.Complete(t.Context())
+	r.must(err)
+	r.holds(slices.Concat(piece(1, partSize), piece(2, partSize)))
 }
 
 // A journal that is away costs the possibility to resume, not the transfer.
