@@ -26,13 +26,24 @@ func loadTLS(cfg config.TLS, log *slog.Logger) (*tls.Config, error) {
 	if cfg.Cert == "" {
 		return nil, nil
 	}
-	version := uint16(tls.VersionTLS12)
-	if cfg.MinVersion == "1.3" {
-		version = tls.VersionTLS13
+	files := server.TLSFiles{
+		Certificates: []server.CertificateFiles{{Cert: cfg.Cert, Key: cfg.Key}},
+		MinVersion:   tls.VersionTLS12,
+		Ciphers:      cfg.Ciphers,
+		NeedClient:   cfg.ClientAuth == "require",
 	}
-	tlsConfig, err := server.LoadTLS(cfg.Cert, cfg.Key, version, log)
+	if cfg.MinVersion == "1.3" {
+		files.MinVersion = tls.VersionTLS13
+	}
+	if cfg.ClientAuth != "off" {
+		files.ClientCA = cfg.ClientCA
+	}
+	for _, c := range cfg.MoreCerts {
+		files.Certificates = append(files.Certificates, server.CertificateFiles(c))
+	}
+	tlsConfig, err := server.LoadTLS(files, log)
 	if err != nil {
-		return nil, fmt.Errorf("tls.cert, tls.key: %w", err)
+		return nil, fmt.Errorf("tls.cert, tls.key, tls.more_certs, tls.client_ca: %w", err)
 	}
 	return tlsConfig, nil
 }
