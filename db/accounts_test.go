@@ -17,6 +17,7 @@ import (
 	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/internal/spdtest"
 	"github.com/spdscheme/spdserver/migrations"
+	"github.com/spdscheme/spdserver/quota"
 )
 
 // What the database itself refuses in users and groups.
@@ -111,8 +112,8 @@ func TestUsageView(t *testing.T) {
 		addOffice(d)
 		d.exec("INSERT INTO users (username, password, bucket) VALUES ('free', '{plain}x', 'spd'), ('new', '{plain}x', 'spd')")
 		d.exec("UPDATE `groups` SET quota_files = 3 WHERE name = 'company'")
-		check(t, d.SetUsed(t.Context(), "alice", 50, 1))
-		check(t, d.SetUsed(t.Context(), "free", 7, 7))
+		countOf(t, d.DB, quota.Name{User: "alice"}, quota.Amount{Bytes: 50, Files: 1})
+		countOf(t, d.DB, quota.Name{User: "free"}, quota.Amount{Bytes: 7, Files: 7})
 		rows, err := d.sql.QueryContext(t.Context(), `SELECT CONCAT_WS(' ', username, COALESCE(bytes, '-'), quota_bytes,
 			COALESCE(bytes_percent, '-'), COALESCE(files, '-'), quota_files, COALESCE(files_percent, '-')) FROM v_usage ORDER BY username`)
 		check(t, err)
@@ -175,8 +176,8 @@ func TestMigrateOldAccounts(t *testing.T) {
 				User:     auth.User{Name: "plain", Bucket: "spd", Permissions: auth.ReadWrite},
 				Password: "{plain}secret", Status: auth.Active,
 			})
-			if bytes, files, err := d.Used(t.Context(), "plain"); bytes != 5 || files != 1 || err != nil {
-				t.Errorf("used %d bytes, %d files, %v", bytes, files, err)
+			if used, err := d.Counts().Used(t.Context(), quota.Name{User: "plain"}); used != (quota.Amount{Bytes: 5, Files: 1}) || err != nil {
+				t.Errorf("used %+v, %v", used, err)
 			}
 			if a, err := d.Find(t.Context(), "客户 №1"); err != nil || a.UpdatedAt.Year() != 2001 {
 				t.Errorf("updated at %v, %v", a.UpdatedAt, err)

@@ -1,6 +1,6 @@
 // Package db keeps accounts and the state shared by all nodes in MySQL, MariaDB or SQLite.
 //
-// A DB implements auth.Users, auth.Usage, upload.Journal and store.Times. The schema is in
+// A DB implements auth.Users, upload.Journal and store.Times. The schema is in
 // package migrations. The dialects differ in dialect.go and nowhere else.
 package db
 
@@ -38,7 +38,6 @@ type DB struct {
 
 var (
 	_ auth.Users     = (*DB)(nil)
-	_ auth.Usage     = (*DB)(nil)
 	_ upload.Journal = (*DB)(nil)
 	_ store.Times    = (*DB)(nil)
 )

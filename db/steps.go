@@ -20,6 +20,7 @@ func goSteps(dialect goose.Dialect) []*goose.Migration {
 		addColumn(8, "users", "charset_seen", "VARCHAR(64) /*! COLLATE utf8mb4_bin */ DEFAULT NULL"),
 		step(10, inherit),
 		step(11, constrain),
+		step(13, quotaTables),
 	}
 }
 

@@ -5,75 +5,145 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
-	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/quota"
 )
+
+// countOf counts for the first time.
+func countOf(t *testing.T, d *db.DB, n quota.Name, found quota.Amount) {
+	t.Helper()
+	since, _, err := d.Counts().BeginCount(t.Context(), n)
+	check(t, err)
+	_, err = d.Counts().EndCount(t.Context(), n, found, since, false)
+	check(t, err)
+}
 
 func TestUsage(t *testing.T) {
 	onEach(t, func(t *testing.T, d *testDB) {
-		a := newAccount("alice")
-		a.QuotaBytes, a.QuotaFiles = 100, 3
-		check(t, d.CreateUser(t.Context(), a))
-		if err := d.Charge(t.Context(), "alice", 1, 1); !errors.Is(err, auth.ErrNotFound) {
-			t.Errorf("never counted: %v", err)
-		}
-		if err := d.SetUsed(t.Context(), "nobody", 1, 1); !errors.Is(err, auth.ErrNotFound) {
+		check(t, d.CreateUser(t.Context(), newAccount("alice")))
+		c := d.Counts()
+		if _, _, err := c.BeginCount(t.Context(), quota.Name{User: "nobody"}); !errors.Is(err, quota.ErrNoAccount) {
 			t.Errorf("no account: %v", err)
 		}
-		check(t, d.SetUsed(t.Context(), "alice", 7, 7))
-		check(t, d.SetUsed(t.Context(), "alice", 0, 0))
-		for i, c := range []struct {
-			bytes, files         int64
-			want                 error
-			usedBytes, usedFiles int64
-		}{
-			{100, 1, nil, 100, 1},
-			{1, 0, auth.ErrQuota, 100, 1},
-			{0, 2, nil, 100, 3},
-			{0, 0, nil, 100, 3},
-			{-1, 1, auth.ErrQuota, 100, 3},
-			{-10, 0, nil, 90, 3},
-			{10, 0, nil, 100, 3}, // the files are at their limit, but none is added
-			{-50, -1, nil, 50, 2},
-			{51, -1, auth.ErrQuota, 50, 2},
-			{50, 1, nil, 100, 3},
-		} {
-			if err := d.Charge(t.Context(), "alice", c.bytes, c.files); !errors.Is(err, c.want) {
-				t.Errorf("%d: Charge = %v, want %v", i, err, c.want)
+		for _, n := range []quota.Name{{User: "alice"}, {Place: "bucket/ä/"}} {
+			if err := c.Charge(t.Context(), n, quota.Amount{Bytes: 1}, quota.Amount{}); !errors.Is(err, quota.ErrNotCounted) {
+				t.Errorf("never counted: %v", err)
 			}
-			if bytes, files, err := d.Used(t.Context(), "alice"); bytes != c.usedBytes || files != c.usedFiles || err != nil {
-				t.Fatalf("%d: Used = %d, %d, %v", i, bytes, files, err)
+			countOf(t, d.DB, n, quota.Amount{Bytes: 7, Files: 7})
+			countOf(t, d.DB, n, quota.Amount{})
+			limit := quota.Amount{Bytes: 100, Files: 3}
+			for i, step := range []struct {
+				add  quota.Amount
+				want error
+				used quota.Amount
+			}{
+				{quota.Amount{Bytes: 100, Files: 1}, nil, quota.Amount{Bytes: 100, Files: 1}},
+				{quota.Amount{Bytes: 1}, quota.ErrExceeded, quota.Amount{Bytes: 100, Files: 1}},
+				{quota.Amount{Files: 2}, nil, quota.Amount{Bytes: 100, Files: 3}},
+				{quota.Amount{}, nil, quota.Amount{Bytes: 100, Files: 3}},
+				{quota.Amount{Bytes: -1, Files: 1}, quota.ErrExceeded, quota.Amount{Bytes: 100, Files: 3}},
+				{quota.Amount{Bytes: -10}, nil, quota.Amount{Bytes: 90, Files: 3}},
+				{quota.Amount{Bytes: 10}, nil, quota.Amount{Bytes: 100, Files: 3}}, // no file is added
+				{quota.Amount{Bytes: -50, Files: -1}, nil, quota.Amount{Bytes: 50, Files: 2}},
+				{quota.Amount{Bytes: 51, Files: -1}, quota.ErrExceeded, quota.Amount{Bytes: 50, Files: 2}},
+				{quota.Amount{Bytes: 50, Files: 1}, nil, quota.Amount{Bytes: 100, Files: 3}},
+			} {
+				if err := c.Charge(t.Context(), n, step.add, limit); !errors.Is(err, step.want) {
+					t.Errorf("%d: Charge = %v, want %v", i, err, step.want)
+				}
+				if used, err := c.Used(t.Context(), n); used != step.used || err != nil {
+					t.Fatalf("%d: Used = %v, %v", i, used, err)
+				}
+			}
+			check(t, c.Charge(t.Context(), n, quota.Amount{Bytes: 1 << 50, Files: 1 << 30}, quota.Amount{}))
+		}
+	})
+}
+
+// A new count keeps what was charged since it began.
+func TestCountMeanwhile(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		check(t, d.CreateUser(t.Context(), newAccount("alice")))
+		c, n := d.Counts(), quota.Name{User: "alice"}
+		first, counted, err := c.BeginCount(t.Context(), n)
+		if err != nil || counted {
+			t.Fatalf("BeginCount: %v, %v", counted, err)
+		}
+		exact, err := c.EndCount(t.Context(), n, quota.Amount{Bytes: 10, Files: 1}, first, true)
+		if err != nil || !exact {
+			t.Errorf("EndCount: %v, %v", exact, err)
+		}
+		if _, err = c.EndCount(t.Context(), n, quota.Amount{}, first, true); err != nil { // too late
+			t.Error(err)
+		}
+		since, counted, err := c.BeginCount(t.Context(), n)
+		if err != nil || !counted {
+			t.Fatalf("BeginCount: %v, %v", counted, err)
+		}
+		check(t, c.Charge(t.Context(), n, quota.Amount{Bytes: 5, Files: 1}, quota.Amount{}))
+		check(t, c.Charge(t.Context(), n, quota.Amount{Bytes: -3}, quota.Amount{}))
+		exact, err = c.EndCount(t.Context(), n, quota.Amount{Bytes: 10, Files: 1}, since, false)
+		if err != nil || exact {
+			t.Errorf("EndCount: %v, %v", exact, err)
+		}
+		if used, err := c.Used(t.Context(), n); err != nil || used != (quota.Amount{Bytes: 15, Files: 2}) {
+			t.Errorf("Used: %v, %v", used, err)
+		}
+	})
+}
+
+func TestReservations(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		c, now := d.Counts(), time.Now()
+		n := quota.Name{User: "alice"}
+		r := quota.Reservation{Name: n, Node: "one", Most: quota.Amount{Bytes: 1, Files: 2}, Lease: now.Add(time.Minute)}
+		check(t, c.Reserve(t.Context(), r))
+		r.Most.Bytes = 9
+		check(t, c.Reserve(t.Context(), r))
+		check(t, c.Reserve(t.Context(), quota.Reservation{Name: n, Node: "two", Lease: now.Add(-time.Minute)}))
+		check(t, c.Reserve(t.Context(), quota.Reservation{Name: quota.Name{Place: "b/"}, Node: "two", Lease: now.Add(-time.Minute)}))
+		count := func(what string, want int, reserved []quota.Reservation, err error) {
+			t.Helper()
+			if err != nil || len(reserved) != want {
+				t.Errorf("%s: %v, %v; want %d", what, reserved, err, want)
 			}
 		}
-		// A lowered quota forbids more, and allows less; none at all allows everything.
-		d.exec("UPDATE users SET quota_bytes = 10, quota_files = NULL WHERE username = 'alice'")
-		check(t, d.Charge(t.Context(), "alice", -10, 1))
-		if err := d.Charge(t.Context(), "alice", 1, 0); !errors.Is(err, auth.ErrQuota) {
-			t.Errorf("over a lowered quota: %v", err)
+		reserved, err := c.Reserved(t.Context(), n)
+		count("of alice", 2, reserved, err)
+		if reserved[0].Most != r.Most {
+			t.Errorf("%+v", reserved[0])
 		}
-		d.exec("UPDATE users SET quota_bytes = NULL")
-		check(t, d.Charge(t.Context(), "alice", 1<<50, 1<<30))
+		expired, err := c.Expired(t.Context(), now)
+		count("expired", 2, expired, err)
+		check(t, c.Unreserve(t.Context(), n, "one", now)) // it has not expired
+		check(t, c.Renew(t.Context(), "two", now.Add(time.Minute)))
+		expired, err = c.Expired(t.Context(), now)
+		count("expired after renewal", 0, expired, err)
+		check(t, c.Unreserve(t.Context(), n, "one", time.Time{}))
+		check(t, c.Unreserve(t.Context(), n, "two", now.Add(time.Hour)))
+		reserved, err = c.Reserved(t.Context(), n)
+		count("of alice at last", 0, reserved, err)
 	})
 }
 
 // Two nodes together cannot exceed a quota, and lose no count.
 func TestChargeAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, d *testDB) {
-		a := newAccount("alice")
-		a.QuotaBytes = 1000
-		check(t, d.CreateUser(t.Context(), a))
-		check(t, d.SetUsed(t.Context(), "alice", 0, 0))
+		check(t, d.CreateUser(t.Context(), newAccount("alice")))
+		n := quota.Name{User: "alice"}
+		countOf(t, d.DB, n, quota.Amount{})
 		var granted atomic.Int64
 		var wg sync.WaitGroup
 		for _, node := range []*db.DB{d.DB, open(t, d.dsn)} {
 			for range 8 {
 				wg.Go(func() {
 					for range 20 {
-						err := node.Charge(t.Context(), "alice", 7, 1)
+						err := node.Counts().Charge(t.Context(), n, quota.Amount{Bytes: 7, Files: 1}, quota.Amount{Bytes: 1000})
 						if err == nil {
 							granted.Add(7)
-						} else if !errors.Is(err, auth.ErrQuota) {
+						} else if !errors.Is(err, quota.ErrExceeded) {
 							t.Error(err)
 						}
 					}
@@ -81,9 +151,9 @@ func TestChargeAtOnce(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		bytes, files, err := d.Used(t.Context(), "alice")
-		if err != nil || bytes != 994 || files != 142 || granted.Load() != 994 {
-			t.Errorf("used %d, %d, %v; granted %d; want 994 bytes in 142 files", bytes, files, err, granted.Load())
+		used, err := d.Counts().Used(t.Context(), n)
+		if err != nil || used != (quota.Amount{Bytes: 994, Files: 142}) || granted.Load() != 994 {
+			t.Errorf("used %v, %v; granted %d; want 994 bytes in 142 files", used, err, granted.Load())
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/quota"
 )
 
 const hash = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW" // of "secret"
@@ -109,7 +110,7 @@ func TestNamesAreExact(t *testing.T) {
 	onEach(t, func(t *testing.T, d *testDB) {
 		for _, name := range names {
 			check(t, d.CreateUser(t.Context(), newAccount(name)))
-			check(t, d.SetUsed(t.Context(), name, 1, 1))
+			countOf(t, d.DB, quota.Name{User: name}, quota.Amount{Bytes: 1})
 		}
 		for _, name := range names {
 			if a, err := d.Find(t.Context(), name); err != nil || a.Name != name {
@@ -311,9 +312,9 @@ func TestListAndDelete(t *testing.T) {
 		if diff := cmp.Diff([]string{"Zoe", "alice", "carol"}, names); diff != "" {
 			t.Error(diff)
 		}
-		check(t, d.SetUsed(t.Context(), "alice", 1, 1))
+		countOf(t, d.DB, quota.Name{User: "alice"}, quota.Amount{Bytes: 1})
 		check(t, d.DeleteUser(t.Context(), "alice"))
-		if _, _, err := d.Used(t.Context(), "alice"); !errors.Is(err, auth.ErrNotFound) {
+		if _, err := d.Counts().Used(t.Context(), quota.Name{User: "alice"}); !errors.Is(err, quota.ErrNotCounted) {
 			t.Errorf("usage of a deleted user: %v", err)
 		}
 		if err := d.DeleteUser(t.Context(), "alice"); !errors.Is(err, auth.ErrNotFound) {
@@ -331,7 +332,7 @@ func TestErrorsSayWhatWasDone(t *testing.T) {
 			"note login":   d.LoggedIn(ctx, "alice", time.Now()),
 			"note charset": d.SetCharsetSeen(ctx, "alice", "GBK"),
 			"list users":   second(d.ListUsers(ctx)),
-			"set usage":    d.SetUsed(ctx, "alice", 0, 0),
+			"read usage":   second(d.Counts().Used(ctx, quota.Name{User: "alice"})),
 			"list uploads": second(d.Expired(ctx, time.Now())),
 			"read kept":    second(d.TimesIn(ctx, "spd", "")),
 		} {

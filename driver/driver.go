@@ -19,6 +19,8 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/moves"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/upload"
@@ -42,7 +44,8 @@ type Deps struct {
 	Uploads *upload.Manager
 	Budget  *buffer.Budget
 	Times   store.Times
-	Usage   auth.Usage
+	Moves   *moves.Manager // notes renames of directories; nil: nobody does
+	Quota   *quota.Ledger
 	Made    *MadeDirs    // one for all sessions of the node; may be nil
 	Hashes  *HashCache   // the same
 	Log     *slog.Logger // says which session and user

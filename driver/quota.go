@@ -6,85 +6,83 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 	"sync"
-	"time"
 
-	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/upload"
 )
 
-// refundTimeout bounds the note that room has become free.
-const refundTimeout = 10 * time.Second
-
-func (d *Driver) hasQuota() bool { return d.user().QuotaBytes > 0 || d.user().QuotaFiles > 0 }
-
-// charge books what the user is about to store, or refuses it with auth.ErrQuota.
-func (d *Driver) charge(ctx context.Context, bytes, files int64) error {
-	if !d.hasQuota() || bytes == 0 && files == 0 {
-		return nil
-	}
-	err := d.Usage.Charge(ctx, d.user().Name, bytes, files)
-	if errors.Is(err, auth.ErrNotFound) {
-		if err = d.countUsage(ctx); err == nil {
-			err = d.Usage.Charge(ctx, d.user().Name, bytes, files)
-		}
-	}
-	if err != nil && !errors.Is(err, auth.ErrQuota) {
-		return store.Unavailable(fmt.Errorf("charge quota: %w", err))
-	}
-	return err
+// quotaAt is what a file of that name counts for, and the limit. A mount may have its own.
+func (d *Driver) quotaAt(n name) (counted quota.Name, limit quota.Amount) {
+	return quota.NameOf(d.user(), d.mountOf(n))
 }
 
-// refund gives back what was charged or stored. What was never counted needs none.
-func (d *Driver) refund(bytes, files int64) {
-	if !d.hasQuota() || bytes == 0 && files == 0 {
-		return
+func (d *Driver) hasQuota(n name) bool {
+	_, limit := d.quotaAt(n)
+	return limit.Bytes > 0 || limit.Files > 0
+}
+
+// placesOf is where the files of a count are.
+func (d *Driver) placesOf(counted quota.Name) []quota.Place {
+	if counted.User == "" {
+		return []quota.Place{quota.PlaceOf(counted)}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), refundTimeout)
-	defer cancel()
-	err := d.Usage.Charge(ctx, d.user().Name, -bytes, -files)
-	if err != nil && !errors.Is(err, auth.ErrNotFound) {
-		d.Log.Warn("quota not refunded", "bytes", bytes, "files", files, "err", err)
+	return quota.PlacesOf(d.user())
+}
+
+// reserve books what is about to change at a name; quota.ErrExceeded refuses it. What it
+// returns must be settled or released, and is nil where there is no quota.
+func (d *Driver) reserve(ctx context.Context, n name, change quota.Amount) (*quota.Hold, error) {
+	if !d.hasQuota(n) {
+		return nil, nil
+	}
+	counted, limit := d.quotaAt(n)
+	hold, err := d.Quota.Take(ctx, counted, d.placesOf(counted), change, limit)
+	if err != nil && !errors.Is(err, quota.ErrExceeded) {
+		err = store.Unavailable(err)
+	}
+	return hold, err
+}
+
+// reserveRemoval books that a file is about to be deleted, which never fails.
+func (d *Driver) reserveRemoval(ctx context.Context, n name, size int64) *quota.Hold {
+	hold, err := d.reserve(ctx, n, quota.Amount{Bytes: -size, Files: -1})
+	if err != nil {
+		d.Log.Warn("quota not refunded", "bytes", size, "err", err)
+	}
+	return hold
+}
+
+// settle ends a reservation as err says.
+func (d *Driver) settle(hold *quota.Hold, err error) {
+	switch {
+	case err == nil:
+		hold.Settle(d.ctx)
+	case errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded):
+		hold.Doubt() // it may have happened all the same
+	default:
+		hold.Release(d.ctx)
 	}
 }
 
-// countUsage counts what the user has stored, the first time a quota asks for it.
-func (d *Driver) countUsage(ctx context.Context) error {
-	var bytes, files int64
-	for object, err := range d.Store.List(ctx, d.user().Prefix, store.ListOptions{}) {
-		if err != nil {
-			return fmt.Errorf("count usage: %w", err)
-		}
-		if !strings.HasSuffix(object.Key, "/") {
-			bytes, files = bytes+object.Size, files+1
-		}
-	}
-	return d.Usage.SetUsed(ctx, d.user().Name, bytes, files)
-}
-
-// quotaLeft is how many bytes the user may still store; ok is false without a quota.
-func (d *Driver) quotaLeft(ctx context.Context) (left int64, ok bool, err error) {
-	if d.user().QuotaBytes <= 0 {
+// quotaLeft is how many bytes may still be stored at a name; ok is false without a quota.
+func (d *Driver) quotaLeft(ctx context.Context, n name) (left int64, ok bool, err error) {
+	counted, limit := d.quotaAt(n)
+	if limit.Bytes <= 0 {
 		return 0, false, nil
 	}
-	used, _, err := d.Usage.Used(ctx, d.user().Name)
-	if errors.Is(err, auth.ErrNotFound) {
-		if err = d.countUsage(ctx); err == nil {
-			used, _, err = d.Usage.Used(ctx, d.user().Name)
-		}
-	}
+	used, err := d.Quota.Used(ctx, counted, d.placesOf(counted))
 	if err != nil {
 		return 0, false, store.Unavailable(fmt.Errorf("read quota: %w", err))
 	}
-	return max(d.user().QuotaBytes-used, 0), true, nil
+	return max(limit.Bytes-used.Bytes, 0), true, nil
 }
 
 // roomFor is how large a file may become that replaces another, or nothing. Nobody can
 // tell while the database is away; what is stored is charged all the same.
-func (d *Driver) roomFor(ctx context.Context, replaced entry) int64 {
-	left, limited, err := d.quotaLeft(ctx)
+func (d *Driver) roomFor(ctx context.Context, n name, replaced entry) int64 {
+	left, limited, err := d.quotaLeft(ctx, n)
 	if err != nil || !limited {
 		return math.MaxInt64
 	}
@@ -120,10 +118,10 @@ func (g *growth) add(ctx context.Context, n int64) error {
 		return nil // what is replaced is not known yet
 	}
 	if g.size > g.room {
-		g.room = g.upload.driver.roomFor(ctx, g.upload.check.existing)
+		g.room = g.upload.driver.roomFor(ctx, g.upload.name, g.upload.check.existing)
 	}
 	if g.size > g.room {
-		return auth.ErrQuota
+		return quota.ErrExceeded
 	}
 	return nil
 }

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -23,9 +26,15 @@ func loginWithQuota(t *testing.T, bytes, files int64) *session {
 // uses checks what is booked for a user.
 func (s *session) uses(bytes, files int64) {
 	s.t.Helper()
-	b, f, err := s.db.Used(s.t.Context(), s.user.Name)
-	if err != nil || b != bytes || f != files {
-		s.t.Errorf("%s %s: %d bytes and %d files are booked (%v), want %d and %d", s.verb, s.arg, b, f, err, bytes, files)
+	s.counts(quota.Name{User: s.user.Name}, bytes, files)
+}
+
+// counts checks what is booked for a user or a mount.
+func (s *session) counts(n quota.Name, bytes, files int64) {
+	s.t.Helper()
+	used, err := s.db.Counts().Used(s.t.Context(), n)
+	if want := (quota.Amount{Bytes: bytes, Files: files}); err != nil || used != want {
+		s.t.Errorf("%s %s: %+v is booked (%v), want %+v", s.verb, s.arg, used, err, want)
 	}
 }
 
@@ -182,7 +191,7 @@ func TestQuotaFirstCount(t *testing.T) {
 	s.plant("alice/dir/b", content(40))
 	s.plant("alicia/c", content(50)) // somebody else's
 	s.must(s.dele("a"))              // nothing is counted yet
-	if _, _, err := s.db.Used(t.Context(), "alice"); !errors.Is(err, auth.ErrNotFound) {
+	if _, err := s.db.Counts().Used(t.Context(), quota.Name{User: "alice"}); !errors.Is(err, quota.ErrNotCounted) {
 		t.Errorf("counted too early: %v", err)
 	}
 	s.mustFail(552, s.stor("c", content(61)))
@@ -195,7 +204,7 @@ func TestNoQuotaBooksNothing(t *testing.T) {
 	s := newSession(t)
 	s.put("a", "x")
 	s.must(s.dele("a"))
-	if _, _, err := s.db.Used(t.Context(), "alice"); !errors.Is(err, auth.ErrNotFound) {
+	if _, err := s.db.Counts().Used(t.Context(), quota.Name{User: "alice"}); !errors.Is(err, quota.ErrNotCounted) {
 		t.Errorf("usage booked: %v", err)
 	}
 }
@@ -210,19 +219,26 @@ func TestQuotaIsShared(t *testing.T) {
 	first.uses(100, 2)
 }
 
-// brokenUsage cannot be reached.
-type brokenUsage struct{}
+// brokenCounts cannot be reached.
+type brokenCounts struct{ quota.Counts }
 
-var _ auth.Usage = brokenUsage{}
-
-func (brokenUsage) Charge(context.Context, string, int64, int64) error { return errBroken }
-func (brokenUsage) Used(context.Context, string) (int64, int64, error) { return 0, 0, errBroken }
-func (brokenUsage) SetUsed(context.Context, string, int64, int64) error {
+func (brokenCounts) Charge(context.Context, quota.Name, quota.Amount, quota.Amount) error {
 	return errBroken
 }
 
+func (brokenCounts) Used(context.Context, quota.Name) (quota.Amount, error) {
+	return quota.Amount{}, errBroken
+}
+
+func (brokenCounts) Reserve(context.Context, quota.Reservation) error { return errBroken }
+
+func brokenLedger() *quota.Ledger {
+	log := slog.New(slog.DiscardHandler)
+	return quota.NewLedger(quota.Options{Counts: brokenCounts{}, Counter: &quota.Counter{Log: log}, Log: log})
+}
+
 func TestQuotaUnavailable(t *testing.T) {
-	s := newWorld(t).login("alice", func(d *driver.Deps, u *auth.User) { d.Usage, u.QuotaBytes = brokenUsage{}, 100 })
+	s := newWorld(t).login("alice", func(d *driver.Deps, u *auth.User) { d.Quota, u.QuotaBytes = brokenLedger(), 100 })
 	s.plant("alice/a", "old")
 	before := s.objects()
 	s.mustFail(451, s.stor("a", "newer"))
@@ -247,4 +263,120 @@ func TestFirstCountFails(t *testing.T) {
 	s.plant("alice/old", "x")
 	s.mustFail(451, s.stor("new", "x"))
 	s.missing("new")
+}
+
+// A mount counts for the account, or for itself.
+func TestQuotasOfMounts(t *testing.T) {
+	w := newWorld(t)
+	s := w.login("alice", func(_ *driver.Deps, u *auth.User) {
+		u.QuotaBytes, u.QuotaFiles = 100, 10
+		u.Mounts = []auth.Mount{
+			{Path: "/free", Bucket: "second", Prefix: "free/", Quota: auth.OwnQuota},
+			{Path: "/own", Bucket: "second", Prefix: "own/", Quota: auth.OwnQuota, QuotaBytes: 50, QuotaFiles: 3},
+			{Path: "/shared", Bucket: "second", Prefix: "shared/", Quota: auth.SharedQuota},
+		}
+	})
+	w.plantIn("second", "own/old", content(10))
+	w.plantIn("second", "shared/old", content(10))
+	w.plantIn("second", "free/old", content(10))
+	own := quota.Name{Place: "second/own/"}
+
+	s.put("/a", content(20))
+	s.uses(30, 2) // with what was in the shared place
+	s.put("/own/a", content(20))
+	s.counts(own, 30, 2)
+	s.put("/free/a", content(1000))
+	s.mustFail(552, s.stor("/own/b", content(21)))
+	s.mustFail(552, s.stor("/shared/b", content(71)))
+	s.put("/shared/b", content(70))
+	s.uses(100, 3)
+
+	s.mustFail(552, s.rename("/free/a", "/own/b")) // it does not fit
+	s.holds("/free/a", content(1000))
+	s.must(s.rename("/shared/old", "/own/b"))
+	s.uses(90, 2)
+	s.counts(own, 40, 3)
+	s.mustFail(552, s.rename("/a", "/own/c")) // a fourth file
+	s.must(s.rename("/a", "/own/b"))          // in place of another
+	s.uses(70, 1)
+	s.counts(own, 50, 3)
+	s.must(s.rename("/own/b", "/b"))
+	s.must(s.rename("/b", "/free/b"))
+	s.uses(70, 1)
+	s.counts(own, 30, 2)
+
+	s.must(s.mkd("/own/dir"))
+	s.must(s.rename("/own/a", "/own/dir/a"))
+	s.must(s.rename("/own/dir", "/dir"))
+	s.uses(90, 2)
+	s.counts(own, 10, 1)
+	s.put("/own/c", content(30))
+	before := s.objects()
+	s.mustFail(552, s.rename("/dir", "/own/dir"))
+	s.unchanged(before)
+	s.uses(90, 2)
+	s.counts(own, 40, 2)
+	s.must(s.dele("/own/c"))
+	s.counts(own, 10, 1)
+}
+
+// While a node has something under way, and when it has died with that, counts are too
+// high rather than too low, and right in the end.
+func TestQuotaOfDeadNode(t *testing.T) {
+	s := loginWithQuota(t, 100, 0)
+	s.put("a", content(10))
+	hold, err := s.ledger.Take(t.Context(), quota.Name{User: "alice"}, nil, quota.Amount{Bytes: 30, Files: 1}, quota.Amount{Bytes: 100})
+	s.must(err)
+	s.uses(40, 2)
+	found, exact, err := s.counter.Count(t.Context(), quota.Name{User: "alice"}, 1, 0)
+	if err != nil || exact || found.Bytes < 40 || found.Files < 2 {
+		t.Errorf("counted meanwhile: %+v, exact %v, %v", found, exact, err)
+	}
+	// The node dies: nobody renews its lease.
+	s.must(s.db.Counts().Renew(t.Context(), "node", time.Now().Add(-time.Second)))
+	s.must(s.counter.Work(t.Context()))
+	s.uses(10, 1)
+	if left, err := s.db.Counts().Expired(t.Context(), time.Now()); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	hold.Doubt()
+}
+
+// An account without a quota asks the database for nothing; a small file costs it two short
+// statements, and those that follow one.
+func TestStatementsOfQuota(t *testing.T) {
+	w := newWorld(t)
+	counts := &countedCounts{Counts: w.db.Counts()}
+	w.ledger.Counts = counts
+	free := w.login("bob", nil)
+	free.put("a", "x")
+	free.must(free.dele("a"))
+	if counts.statements != 0 {
+		t.Errorf("without a quota: %d statements", counts.statements)
+	}
+	s := w.login("alice", func(_ *driver.Deps, u *auth.User) { u.QuotaFiles = 1000 })
+	s.put("first", "x") // which is counted
+	for i, most := range []int{2, 2, 2, 2, 2, 2} {
+		counts.statements = 0
+		s.put(string(rune('a'+i)), "x")
+		if counts.statements > most {
+			t.Errorf("file %d: %d statements", i, counts.statements)
+		}
+	}
+}
+
+// countedCounts counts statements.
+type countedCounts struct {
+	quota.Counts
+	statements int
+}
+
+func (c *countedCounts) Charge(ctx context.Context, n quota.Name, add, limit quota.Amount) error {
+	c.statements++
+	return c.Counts.Charge(ctx, n, add, limit)
+}
+
+func (c *countedCounts) Reserve(ctx context.Context, r quota.Reservation) error {
+	c.statements++
+	return c.Counts.Reserve(ctx, r)
 }

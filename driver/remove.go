@@ -36,11 +36,13 @@ func (d *Driver) Remove(wire string) error {
 		if err := d.keepParent(n); err != nil {
 			return err
 		}
-		if err := d.Store.Delete(d.ctx, n.key); err != nil {
+		hold := d.reserveRemoval(d.ctx, n, e.object.Size)
+		err = d.Store.Delete(d.ctx, n.key)
+		d.settle(hold, err)
+		if err != nil {
 			return fmt.Errorf("delete: %w", err)
 		}
 		d.dropTimes(d.ctx, n.key)
-		d.refund(e.object.Size, 1)
 		return nil
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/moves"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -86,14 +88,38 @@ func (d *Driver) renameFile(source entry, to name) error {
 			return err
 		}
 	}
-	if err := d.moveFile(source, to); err != nil {
-		return err
-	}
-	if replaced != nil {
-		d.refund(replaced.object.Size, 1)
-	}
-	return nil
+	return d.moveFile(source, to, replaced)
 }
+
+// moving is what a file's move books: at its new name and at the old one.
+type moving struct {
+	driver   *Driver
+	to, from *quota.Hold
+}
+
+// reserveMove books a move. Within one count, only what it replaces counts.
+func (d *Driver) reserveMove(ctx context.Context, from, to name, size int64, replaced *entry) (m moving, err error) {
+	m.driver = d
+	var change quota.Amount
+	if replaced != nil {
+		change = quota.Amount{Bytes: -replaced.object.Size, Files: -1}
+	}
+	there, _ := d.quotaAt(to)
+	here, _ := d.quotaAt(from)
+	if there == here {
+		m.to, err = d.reserve(ctx, to, change)
+		return m, err
+	}
+	change.Bytes, change.Files = change.Bytes+size, change.Files+1
+	if m.to, err = d.reserve(ctx, to, change); err == nil {
+		m.from = d.reserveRemoval(ctx, from, size)
+	}
+	return m, err
+}
+
+// copied and deleted end what was booked at the new name and at the old one.
+func (m moving) copied(err error)  { m.driver.settle(m.to, err) }
+func (m moving) deleted(err error) { m.driver.settle(m.from, err) }
 
 // renameTarget finds what is at a new name: nil if nothing.
 func (d *Driver) renameTarget(to name) (*entry, error) {
@@ -108,7 +134,11 @@ func (d *Driver) renameTarget(to name) (*entry, error) {
 }
 
 // moveFile copies a file with its time, then deletes it.
-func (d *Driver) moveFile(source entry, to name) error {
+func (d *Driver) moveFile(source entry, to name, replaced *entry) error {
+	booked, err := d.reserveMove(d.ctx, source.name, to, source.object.Size, replaced)
+	if err != nil {
+		return err
+	}
 	d.files.forget(source.key)
 	copied, err := d.copyObject(d.patient, to.key, source.object)
 	if errors.Is(err, store.ErrChanged) { // since RNFR
@@ -116,14 +146,17 @@ func (d *Driver) moveFile(source entry, to name) error {
 			copied, err = d.copyObject(d.patient, to.key, source.object)
 		}
 	}
+	booked.copied(err)
 	if err != nil {
+		booked.deleted(err)
 		return fmt.Errorf("copy: %w", err)
 	}
 	modTime := d.timeOf(source)
-	if err := d.keepParent(source.name); err != nil {
-		return err
+	if err = d.keepParent(source.name); err == nil {
+		err = d.Store.Delete(d.patient, source.key)
 	}
-	if err := d.Store.Delete(d.patient, source.key); err != nil {
+	booked.deleted(err)
+	if err != nil {
 		return fmt.Errorf("delete the old name: %w", err)
 	}
 	if !modTime.IsZero() {
@@ -157,34 +190,55 @@ func (d *Driver) renameDir(source entry, to name) error {
 	if target != nil {
 		return os.ErrExist
 	}
-	move := &dirMove{driver: d, from: source.dir(), to: to.dir()}
+	from, there := d.place(source.dir()), d.place(to.dir())
+	noted, err := d.Moves.Begin(d.ctx, moves.Move{
+		Owner: d.user().Name, FromBucket: from.Bucket, From: from.Key, ToBucket: there.Bucket, To: there.Key,
+	})
+	if err != nil {
+		return store.Unavailable(err)
+	}
+	move := &dirMove{driver: d, from: source.dir(), to: to.dir(), noted: noted}
+	left, err := d.moveDir(move, source)
+	noted.End(d.ctx, left)
+	return err
+}
+
+// moveDir does a rename that has been noted. left is not nil if objects are left under both
+// names, for the node or another one to finish it later.
+func (d *Driver) moveDir(move *dirMove, source entry) (left, err error) {
 	if err := move.copyAll(); err != nil {
-		move.undo()
-		return err
+		return move.undo(), err
 	}
 	if len(move.keys) == 0 { // gone since RNFR
-		return os.ErrNotExist
+		return nil, os.ErrNotExist
 	}
 	if err := d.keepParent(source.name); err != nil {
-		move.undo()
-		return err
+		return move.undo(), err
+	}
+	if err := move.noted.Keep(d.ctx); err != nil {
+		err = store.Unavailable(err)
+		return err, err
 	}
 	d.dirs.clear()
 	d.Made.remove(d.place(source.dir()))
-	d.Made.add(d.place(to.dir()))
+	d.Made.add(d.place(move.to))
 	d.files.clear()
-	return move.deleteSources()
+	err = move.deleteSources()
+	return err, err
 }
 
 // dirMove is a directory on its way from one prefix to another.
 type dirMove struct {
 	driver *Driver
+	noted  *moves.Rename
 	from   string
 	to     string
 	keys   []string // of the sources, copied or about to be
 
-	mu    sync.Mutex
-	times []store.KeptTime // for the copies
+	mu     sync.Mutex
+	times  []store.KeptTime // for the copies
+	booked []*quota.Hold    // what the copies count at their new place, if that is another
+	gone   quota.Amount     // and no longer count at the old one, below zero
 }
 
 // copyAll copies every object below the source, several at a time.
@@ -205,6 +259,12 @@ func (m *dirMove) copyAll() error {
 		m.keys = append(m.keys, object.Key)
 		modTime := times.of(object)
 		group.Go(func() error {
+			if err := m.noted.Held(); err != nil {
+				return store.Unavailable(err)
+			}
+			if err := m.book(ctx, object); err != nil {
+				return err
+			}
 			copied, err := d.copyObject(ctx, m.target(object.Key), object)
 			if err != nil {
 				return fmt.Errorf("copy: %w", err)
@@ -214,6 +274,27 @@ func (m *dirMove) copyAll() error {
 		})
 	}
 	return errors.Join(group.Wait(), listErr)
+}
+
+// book books a copy where it counts for another quota than its source. Directories do not
+// count.
+func (m *dirMove) book(ctx context.Context, o store.Object) error {
+	d, from, to := m.driver, m.driver.nameOf(o.Key), m.driver.nameOf(m.target(o.Key))
+	here, _ := d.quotaAt(from)
+	there, _ := d.quotaAt(to)
+	if here == there || strings.HasSuffix(o.Key, "/") {
+		return nil
+	}
+	hold, err := d.reserve(ctx, to, quota.Amount{Bytes: o.Size, Files: 1})
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.booked = append(m.booked, hold)
+	m.gone.Bytes -= o.Size
+	m.gone.Files--
+	return nil
 }
 
 func (m *dirMove) keep(t store.KeptTime) {
@@ -227,22 +308,44 @@ func (m *dirMove) target(key string) string { return m.to + strings.TrimPrefix(k
 // deleteSources removes what has been copied.
 func (m *dirMove) deleteSources() error {
 	d := m.driver
+	for _, hold := range m.booked {
+		d.settle(hold, nil)
+	}
+	gone, err := d.reserve(d.ctx, d.nameOf(m.from), m.gone)
+	if err != nil {
+		d.Log.Warn("quota not refunded", "bytes", -m.gone.Bytes, "err", err)
+	}
 	if err := d.deleteAll(d.patient, m.keys); err != nil {
+		gone.Doubt() // some of them are
 		return fmt.Errorf("delete the old name: %w", err)
 	}
+	gone.Settle(d.ctx)
 	d.moveTimes(m.from, m.times)
 	return nil
 }
 
 // undo removes the copies; the sources are all still there.
-func (m *dirMove) undo() {
+func (m *dirMove) undo() error {
+	if err := m.noted.Turn(m.driver.ctx); err != nil {
+		m.driver.Log.Warn("copies of a failed rename remain for now", "err", err)
+		return err
+	}
 	copies := make([]string, len(m.keys))
 	for i, key := range m.keys {
 		copies[i] = m.target(key)
 	}
-	if err := m.driver.deleteAll(context.WithoutCancel(m.driver.patient), copies); err != nil {
+	err := m.driver.deleteAll(context.WithoutCancel(m.driver.patient), copies)
+	if err != nil {
 		m.driver.Log.Warn("copies of a failed rename remain", "err", err)
 	}
+	for _, hold := range m.booked {
+		if err != nil {
+			hold.Doubt()
+		} else {
+			hold.Release(m.driver.ctx)
+		}
+	}
+	return err
 }
 
 func (d *Driver) deleteAll(ctx context.Context, keys []string) error {

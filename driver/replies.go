@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/upload"
@@ -88,7 +88,7 @@ func translations() []translation {
 		{mounted.ErrAway, 550, "This directory is not available now"},
 		{errNameRefused, 553, "Files of such a name may not be stored here"},
 		{errMaxFileSize, 552, "File larger than the account allows; nothing was stored"},
-		{auth.ErrQuota, 552, "Quota exceeded; nothing was stored"},
+		{quota.ErrExceeded, 552, "Quota exceeded; nothing was stored"},
 		{store.ErrTooLarge, 552, "File too large for the storage"},
 		{buffer.ErrTooLarge, 552, "File too large for the server's memory settings"},
 		{store.ErrChanged, 450, "The file was changed meanwhile; try again"},

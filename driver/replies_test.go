@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/upload"
@@ -49,7 +49,7 @@ func replyCodes() map[error]struct{ code, storing int } {
 		mounted.ErrAway:          naming,
 		errNameRefused:           same(553),
 		errMaxFileSize:           same(552),
-		auth.ErrQuota:            same(552),
+		quota.ErrExceeded:        same(552),
 		store.ErrTooLarge:        same(552),
 		buffer.ErrTooLarge:       same(552),
 		store.ErrFull:            same(452),
@@ -143,7 +143,7 @@ func TestRepliesInOrder(t *testing.T) {
 		{store.Unavailable(os.ErrDeadlineExceeded), 451},
 		{fmt.Errorf("%w: %w", errTransfer, net.ErrClosed), 426},
 		{fmt.Errorf("%w: %w", errGone, fs.ErrNotExist), 426},
-		{errors.Join(context.Canceled, auth.ErrQuota), 552},
+		{errors.Join(context.Canceled, quota.ErrExceeded), 552},
 		{errors.Join(fs.ErrNotExist, store.ErrBadName), 550},
 	} {
 		var reply *Reply

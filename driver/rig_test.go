@@ -28,8 +28,10 @@ import (
 	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/memory"
+	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/store/storetest"
 	"github.com/spdscheme/spdserver/upload"
 )
@@ -44,10 +46,13 @@ const (
 // world is what sessions share: a bucket, and a database with the accounts.
 type world struct {
 	t        *testing.T
+	service  *memory.Service
 	bucket   store.Store       // what is really stored
 	faults   *storetest.Faulty // the way there, which tests break
 	requests *counter          // and what a session's driver sees
 	db       *db.DB
+	ledger   *quota.Ledger
+	counter  *quota.Counter
 	budget   *buffer.Budget
 	made     driver.MadeDirs
 	later    atomic.Int64 // nanoseconds by which the store's clock is ahead
@@ -59,12 +64,45 @@ func newWorld(t *testing.T) *world {
 	service := memory.New()
 	service.MinPartSize = partSize
 	service.Now = func() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
-	w.bucket = service.Bucket(bucket)
+	w.service, w.bucket = service, service.Bucket(bucket)
 	w.faults = &storetest.Faulty{Store: timedCopies{w.bucket}}
 	w.requests = newCounter(w.faults)
 
 	w.db = openDB(t)
+	log := slog.New(slog.DiscardHandler)
+	w.counter = &quota.Counter{Counts: w.db.Counts(), Stores: w.open, Places: placesOf, Node: "node", Log: log}
+	w.ledger = quota.NewLedger(quota.Options{Counts: w.db.Counts(), Counter: w.counter, Node: "node", Log: log})
 	return w
+}
+
+// open opens any bucket but "missing".
+func (w *world) open(name string) (store.Store, error) {
+	switch name {
+	case bucket:
+		return w.requests, nil
+	case "missing":
+		return nil, store.ErrNoBucket
+	}
+	return timedCopies{w.service.Bucket(name)}, nil
+}
+
+// placesOf is where the files of users without mounts are.
+func placesOf(_ context.Context, n quota.Name) ([]quota.Place, error) {
+	if n.User == "" {
+		return []quota.Place{quota.PlaceOf(n)}, nil
+	}
+	return []quota.Place{{Bucket: bucket, Prefix: n.User + "/"}}, nil
+}
+
+// countAgain makes the counts again that are in doubt, when nothing is under way.
+func (w *world) countAgain() {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	cancel()
+	w.ledger.Run(ctx) // one last round
+	if err := w.counter.Work(w.t.Context()); err != nil {
+		w.t.Error(err)
+	}
 }
 
 // openDB opens a database without accounts.
@@ -146,8 +184,9 @@ func (w *world) login(name string, change func(*driver.Deps, *auth.User)) *sessi
 	log := slog.New(slog.DiscardHandler)
 	deps := driver.Deps{
 		Client: s, Names: encoding.NewDetector(encoding.Hints{}), Store: w.requests,
+		Stores: w.open, Copies: mounted.NewBuffers(2),
 		Uploads: upload.NewManager(upload.Options{Journal: w.db, Node: "node", Log: log}), Budget: w.budget,
-		Times: w.db, Usage: w.db, Made: &w.made, Log: log,
+		Times: w.db, Quota: w.ledger, Made: &w.made, Log: log,
 		PartSize: partSize, PartsInFlight: 2, DataTimeout: 10 * time.Second,
 		Alive: func(time.Time) error { return s.gone }, Report: s.report,
 	}
@@ -268,7 +307,7 @@ func (s *session) hash(p string, algo driver.HashAlgo, start, end int64) (string
 	if _, err := s.stat("HASH", p); err != nil {
 		return "", err
 	}
-	return s.driver.ComputeHash(s.abs(p), algo, start, end)
+	return s.driver.ComputeHash(s.ctx, s.abs(p), algo, start, end)
 }
 
 // list is LIST, NLST or MLSD.

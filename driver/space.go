@@ -3,8 +3,8 @@ package driver
 import (
 	"time"
 
-	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -29,8 +29,12 @@ func (d *Driver) allocate(size int64) error {
 	if err := d.permitSize(size); err != nil {
 		return err
 	}
-	if quota := d.user().QuotaBytes; quota > 0 && size > quota {
-		return auth.ErrQuota
+	here, err := d.resolve(d.Client.Path()) // where the upload will be, most likely
+	if err != nil {
+		return err
+	}
+	if _, limit := d.quotaAt(here); limit.Bytes > 0 && size > limit.Bytes {
+		return quota.ErrExceeded
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +57,11 @@ func (d *Driver) takeAllocated() int64 {
 // AvailableSpace is AVBL (draft-peterson-streamlined-ftp-command-extensions): how many bytes
 // a file may have that is uploaded now.
 func (d *Driver) AvailableSpace() (int64, error) {
-	left, limited, err := d.quotaLeft(d.ctx)
+	here, err := d.resolve(d.Client.Path())
+	if err != nil {
+		return 0, d.reply("AVBL", err)
+	}
+	left, limited, err := d.quotaLeft(d.ctx, here)
 	if err != nil {
 		return 0, d.reply("AVBL", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 )
 
@@ -89,7 +90,7 @@ func TestAvailableSpace(t *testing.T) {
 	s.hasRoom(20)
 	s.must(s.dele("a"))
 	s.hasRoom(70)
-	s.must(s.db.SetUsed(t.Context(), "alice", 200, 1)) // the quota was lowered
+	s.must(s.db.Counts().Charge(t.Context(), quota.Name{User: "alice"}, quota.Amount{Bytes: 200}, quota.Amount{})) // the quota was lowered
 	s.hasRoom(0)
 	s = loginWithQuota(t, 2*store.MaxObjectSize, 0)
 	s.hasRoom(store.MaxObjectSize)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/upload"
 )
@@ -29,8 +30,7 @@ type uploading struct {
 	promise int64        // bytes that ALLO announced, 0: none
 	before  int64        // bytes before the restart point, which clients count, too
 	base    int64        // bytes that are there when the client begins to send
-	charged int64        // bytes and
-	files   int64        // files booked against the quota
+	hold    *quota.Hold  // what is booked against the quota
 	object  store.Object // what was published
 	ended   time.Time    // when the client had sent everything
 }
@@ -262,15 +262,15 @@ func (u *uploading) startCheck(then func()) *check {
 
 // keepsPromise checks that what ALLO announced fits into the quota.
 func (u *uploading) keepsPromise(ctx context.Context, replaced entry) error {
-	if u.promise > 0 && u.base-u.before+u.promise > u.driver.roomFor(ctx, replaced) {
-		return auth.ErrQuota
+	if u.promise > 0 && u.base-u.before+u.promise > u.driver.roomFor(ctx, u.name, replaced) {
+		return quota.ErrExceeded
 	}
 	return nil
 }
 
 // asksForExisting tells whether it matters what file an upload replaces.
 func (d *Driver) asksForExisting(n name) bool {
-	return d.hasQuota() || !d.may(n).Has(auth.Overwrite)
+	return d.hasQuota(n) || !d.may(n).Has(auth.Overwrite)
 }
 
 // checkTarget finds what a file of that name would replace, and refuses a directory, a
@@ -383,15 +383,12 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 	if err != nil {
 		return err
 	}
-	u.charged, u.files = size-replaced.object.Size, 0
+	change := quota.Amount{Bytes: size - replaced.object.Size}
 	if replaced.key == "" {
-		u.files = 1
+		change.Files = 1
 	}
-	if err := d.charge(ctx, u.charged, u.files); err != nil {
-		u.charged, u.files = 0, 0
-		return err
-	}
-	return nil
+	u.hold, err = d.reserve(ctx, u.name, change)
+	return err
 }
 
 // replaced is the file that this one takes the place of. An upload in parts takes long:
@@ -413,9 +410,9 @@ func (u *uploading) Close() error {
 		u.publish()
 	}
 	if u.err != nil {
-		u.driver.refund(u.charged, u.files)
 		u.keepOrDiscard()
 	}
+	u.driver.settle(u.hold, u.err)
 	u.cancel()
 	<-u.check.done
 	return u.end()

@@ -42,7 +42,7 @@ func loggedInSessions(f *testing.F) func() (*session, *replyConn) {
 		}
 		s.files = driver.New(ctx, driver.Deps{
 			Client: s, Names: encoding.NewDetector(encoding.Hints{}), Store: bucket, Uploads: uploads,
-			Budget: buffer.NewBudget(1 << 20), Times: database, Usage: database, Log: log,
+			Budget: buffer.NewBudget(1 << 20), Times: database, Log: log,
 		}, user)
 		return s, conn
 	}

@@ -76,7 +76,7 @@ func (r *rig) start(node string, change func(*server.Options)) {
 		Driver: func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error) {
 			deps.Names = encoding.NewDetector(encoding.Hints{})
 			deps.Store, deps.Uploads, deps.Budget = r.files, uploads, budget
-			deps.Times, deps.Usage = r.db, r.db
+			deps.Times = r.db
 			deps.PartSize, deps.PartsInFlight = store.MinPartSize, 2
 			deps.DataTimeout = 10 * time.Second
 			return driver.New(ctx, deps, user), nil

@@ -27,8 +27,10 @@ import (
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/encoding"
 	"github.com/spdscheme/spdserver/guard"
+	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/server"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/mounted"
 	"github.com/spdscheme/spdserver/store/s3"
 	"github.com/spdscheme/spdserver/upload"
 )
@@ -51,6 +53,9 @@ type App struct {
 	ftp      atomic.Pointer[server.Server] // nil until prepare is done
 	audit    *audit.Log
 	uploads  *upload.Manager
+	quotas   *quota.Ledger
+	counter  *quota.Counter
+	copies   *mounted.Buffers
 	made     driver.MadeDirs
 	tickets  *ticketKeys
 	hashes   driver.HashCache
@@ -222,6 +227,11 @@ func (a *App) prepare(ctx context.Context) error {
 	a.gate = a.newGate()
 	a.registry.MustRegister(newGuardMetrics(a))
 	a.uploads = upload.NewManager(upload.Options{Journal: a.database, Node: a.nodeName(), Log: a.Log})
+	a.counter = newCounter(a.database, a.files, a.nodeName(), a.Log)
+	a.quotas = quota.NewLedger(quota.Options{
+		Counts: a.database.Counts(), Counter: a.counter, Node: a.nodeName(), Log: a.Log,
+	})
+	a.copies = mounted.NewBuffers(mountCopies)
 	opts, err := a.serverOptions()
 	if err != nil {
 		return err
@@ -272,6 +282,10 @@ func (a *App) serverOptions() (server.Options, error) {
 	}, nil
 }
 
+// mountCopies is how many files are copied between buckets at a time, for clients that rename
+// across mounts. Each takes mounted.BufferSize of memory.
+const mountCopies = 4
+
 // newDriver returns how a session gets its user's files.
 func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.Deps, *auth.User) (*driver.Driver, error) {
 	return func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error) {
@@ -288,7 +302,8 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 		deps.Uploads = uploads
 		deps.Budget = a.budget
 		deps.Times = a.database
-		deps.Usage = a.database
+		deps.Quota = a.quotas
+		deps.Stores, deps.Copies = a.files, a.copies
 		deps.Made, deps.Hashes = &a.made, &a.hashes
 		deps.PartSize = int64(a.cfg.Transfer.PartSize)
 		deps.PartsInFlight = a.cfg.Transfer.PartsInFlight
@@ -338,6 +353,8 @@ func (a *App) startJobs(ctx context.Context) (stop func()) {
 	jobs.Go(func() { a.bans.Run(ctx) })
 	jobs.Go(func() { a.uploads.Run(ctx) })
 	jobs.Go(func() { janitor.Run(ctx) })
+	jobs.Go(func() { a.quotas.Run(ctx) })
+	jobs.Go(func() { a.counter.Run(ctx) })
 	jobs.Go(func() { a.tickets.run(ctx) })
 	jobs.Go(func() { a.pruneEvents(ctx) })
 	return func() {

@@ -42,6 +42,7 @@ func newRootCommand() *cobra.Command {
 			scheme:        func() string { return setting(load).Auth.Scheme },
 		}),
 		newGroupCommand(database.open),
+		newQuotaCommand(load),
 		newBanCommand(database),
 		newSessionCommand(database),
 		newNodeCommand(database),
