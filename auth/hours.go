@@ -144,7 +144,7 @@ func parseClock(s string) (minutes int, ok bool) {
 	hour, minute, _ := strings.Cut(s, ":")
 	h, errHour := strconv.ParseUint(hour, 10, 8)
 	m, errMinute := strconv.ParseUint(minute, 10, 8)
-	minutes = int(h)*60 + int(m) //nolint:gosec // both have 8 bits
+	minutes = int(h)*60 + int(m)
 	return minutes, errHour == nil && errMinute == nil && len(minute) == 2 && m < 60 && minutes <= minutesOfDay
 }
 

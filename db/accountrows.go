@@ -24,7 +24,7 @@ type accountRow struct {
 	name   string
 	up     sql.NullString // the group that the row inherits from
 	status string
-	values map[string]sql.NullString // by column
+	values []sql.NullString // in the order of columns
 }
 
 // accountRows are the rows of accounts, and of all groups that they inherit from.
@@ -75,43 +75,34 @@ func accountQuery(names []string) (query string, args []any) {
 	return query, args
 }
 
-// allRows reads all accounts, by name, and all groups.
-func (d *DB) allRows(ctx context.Context) (accountRows, error) {
-	rows, err := d.queryRows(ctx, selectUsers()+" ORDER BY username")
-	if err != nil {
-		return accountRows{}, err
-	}
-	groups, err := d.queryRows(ctx, selectGroups())
-	rows.groups = groups.groups
-	return rows, err
-}
-
 // queryRows runs a query of selectUsers and selectGroups.
 func (d *DB) queryRows(ctx context.Context, query string, args ...any) (accountRows, error) {
 	rows := accountRows{groups: make(map[string]accountRow)}
-	all := columns()
-	err := d.query(ctx, func(scan func(...any) error) error {
-		var r accountRow
-		values := make([]sql.NullString, len(all))
-		targets := []any{&r.table, &r.name, &r.up, &r.status}
-		for i := range values {
-			targets = append(targets, &values[i])
-		}
-		if err := scan(targets...); err != nil {
-			return err
-		}
-		r.values = make(map[string]sql.NullString, len(all))
-		for i, c := range all {
-			r.values[c.name] = values[i]
-		}
+	err := d.eachRow(ctx, func(r accountRow) {
 		if r.table == groupsTable {
 			rows.groups[r.name] = r
 		} else {
 			rows.users = append(rows.users, r)
 		}
-		return nil
 	}, query, args...)
 	return rows, err
+}
+
+// eachRow is queryRows for rows that are too many to be kept.
+func (d *DB) eachRow(ctx context.Context, row func(accountRow), query string, args ...any) error {
+	n := len(columns())
+	return d.query(ctx, func(scan func(...any) error) error {
+		r := accountRow{values: make([]sql.NullString, n)}
+		targets := []any{&r.table, &r.name, &r.up, &r.status}
+		for i := range r.values {
+			targets = append(targets, &r.values[i])
+		}
+		if err := scan(targets...); err != nil {
+			return err
+		}
+		row(r)
+		return nil
+	}, query, args...)
 }
 
 func selectUsers() string {

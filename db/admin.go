@@ -150,19 +150,22 @@ func (d *DB) DeleteUser(ctx context.Context, name string) error {
 // Mounts. Accounts with an impossible value are left out and named in the error, which comes
 // beside the others.
 func (d *DB) ListUsers(ctx context.Context) ([]auth.Account, error) {
-	rows, err := d.allRows(ctx)
+	rows, err := d.queryRows(ctx, selectGroups())
 	if err != nil {
 		return nil, wrap("list users", err)
 	}
 	var users []auth.Account
 	var bad []error
-	for _, row := range rows.users {
+	err = d.eachRow(ctx, func(row accountRow) {
 		a, _, err := rows.resolve(row, nil)
 		if err != nil {
 			bad = append(bad, err)
-			continue
+			return
 		}
 		users = append(users, *a)
+	}, selectUsers()+" ORDER BY username")
+	if err != nil {
+		return nil, wrap("list users", err)
 	}
 	return users, errors.Join(bad...)
 }

@@ -54,9 +54,9 @@ func (d *DB) ListGroups(ctx context.Context) ([]Group, error) {
 	groups := make([]Group, 0, len(rows.groups))
 	for _, row := range rows.groups {
 		g := Group{Name: row.name, Parent: row.up.String, Status: auth.Status(row.status), Values: make(map[string]string)}
-		for name, value := range row.values {
-			if value.Valid {
-				g.Values[name] = value.String
+		for i, c := range columns() {
+			if value := row.values[i]; value.Valid {
+				g.Values[c.name] = value.String
 			}
 		}
 		groups = append(groups, g)
@@ -81,10 +81,10 @@ func (d *DB) Inherited(ctx context.Context, group string) (map[string]string, er
 		return nil, err
 	}
 	values := make(map[string]string)
-	for _, name := range Inheritable() {
+	for i, c := range columns() {
 		for _, r := range chain {
-			if value := r.values[name]; value.Valid {
-				values[name] = value.String
+			if value := r.values[i]; value.Valid && !c.own {
+				values[c.name] = value.String
 				break
 			}
 		}

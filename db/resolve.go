@@ -27,8 +27,8 @@ func (rows accountRows) resolve(row accountRow, p parts) (a *auth.Account, origi
 			a.Status, origins["status"] = status, r.group()
 		}
 	}
-	for _, c := range columns() {
-		if origins[c.name], err = c.inherit(a, chain); err != nil {
+	for i, c := range columns() {
+		if origins[c.name], err = c.inherit(a, chain, i); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -73,13 +73,13 @@ func path(chain []accountRow) string {
 }
 
 // inherit sets the field from the first row of the chain that has a value, and returns the
-// group's name, or "" if it is the account's own or the default.
-func (c column) inherit(a *auth.Account, chain []accountRow) (from string, err error) {
+// group's name, or "" if it is the account's own or the default. index is the column's.
+func (c column) inherit(a *auth.Account, chain []accountRow, index int) (from string, err error) {
 	if c.own {
 		chain = chain[:1]
 	}
 	for _, r := range chain {
-		value := r.values[c.name]
+		value := r.values[index]
 		if !value.Valid {
 			continue
 		}
