@@ -65,13 +65,52 @@ func (l *Listing) openPattern(n name, wire string) (opened bool, err error) {
 	for i, c := range components {
 		patterns[i] = newPattern(c)
 	}
-	next, stop := iter.Pull2(l.match(parent, "", patterns))
+	m, err := l.search(parent, patterns)
+	if errors.Is(err, fs.ErrNotExist) && len(components) == 1 {
+		m, err = l.searchOtherwise(parent, components[0], path.Base(path.Clean(wire)))
+	}
+	if err != nil {
+		return true, err
+	}
+	m.fixed = fixed(wire, len(patterns))
+	l.matches = m
+	return true, nil
+}
+
+// search finds the first name that patterns match. None: ErrNotExist.
+func (l *Listing) search(dir name, patterns []pattern) (*matches, error) {
+	next, stop := iter.Pull2(l.match(dir, "", patterns))
 	first, err, ok := next()
 	if err == nil && !ok {
 		err = os.ErrNotExist
 	}
-	l.matches = &matches{fixed: fixed(wire, len(patterns)), first: first, next: next, stop: stop}
-	return true, err
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	return &matches{first: first, next: next, stop: stop}, nil
+}
+
+// searchOtherwise tries what else the client may mean by a pattern that matches nothing in
+// its likeliest reading: one or two letters tell little of a charset, and what exists tells
+// more.
+func (l *Listing) searchOtherwise(dir name, likeliest, wire string) (*matches, error) {
+	for _, r := range l.driver.Names.Possible(wire) {
+		p := newPattern(r.Text)
+		if r.Text == likeliest || p.glob == "" {
+			continue
+		}
+		m, err := l.search(dir, []pattern{p})
+		if err == nil { // again, as names may be shown in another charset now
+			m.stop()
+			l.driver.Names.Confirm(wire, r.Text)
+			m, err = l.search(dir, []pattern{p})
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return m, err
+		}
+	}
+	return nil, os.ErrNotExist
 }
 
 // own is how many components of a path the client has named; the working directory's are

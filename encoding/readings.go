@@ -3,6 +3,8 @@ package encoding
 import (
 	"cmp"
 	"slices"
+
+	"github.com/spdscheme/spdserver/encoding/internal/lm"
 )
 
 // Reading is what a name may mean.
@@ -12,13 +14,23 @@ type Reading struct {
 	Confidence float64 // that this is the text: 1 if the charset is set, 0 if nothing has been decided
 }
 
-// mostReadings is how many readings of a name there are at most.
-const mostReadings = 4
+// How many readings of a name there are at most, and of a pattern.
+const (
+	mostReadings = 4
+	mostPossible = 10
+)
 
 // Readings returns what the client may mean by wire, the likeliest first: what Decode
 // returns, and in doubt others. The caller may know better which of them exists; it should
 // say so to Confirm.
-func (d *Detector) Readings(wire string) []Reading {
+func (d *Detector) Readings(wire string) []Reading { return d.readings(wire, doubt, mostReadings) }
+
+// Possible is Readings for a part of a name, such as a pattern: its few letters decide little,
+// so that unlikely readings are among them, too.
+func (d *Detector) Possible(wire string) []Reading { return d.readings(wire, badByte, mostPossible) }
+
+// readings returns so many readings at most that cost no more than limit beyond the best.
+func (d *Detector) readings(wire string, limit lm.Cost, most int) []Reading {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fixed || ascii(wire) {
@@ -34,7 +46,7 @@ func (d *Detector) Readings(wire string) []Reading {
 	all := weigh(e.costs, least)
 	var readings []Reading
 	for i, c := range candidates() {
-		if e.costs[i]-least > doubt {
+		if e.costs[i]-least > limit {
 			continue
 		}
 		text, p := c.codec.Decode(wire), probability(e.costs[i]-least)
@@ -54,7 +66,7 @@ func (d *Detector) Readings(wire string) []Reading {
 		}
 		return cmp.Compare(y.Confidence, x.Confidence)
 	})
-	readings = readings[:min(len(readings), mostReadings)]
+	readings = readings[:min(len(readings), most)]
 	for i := range readings {
 		readings[i].Confidence = confidence(readings[i].Confidence, all)
 	}

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"crypto/tls"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -40,21 +42,94 @@ func (f foreign) wired(t *testing.T) foreign {
 // telnet is a name as it travels on the control connection.
 func telnet(name string) string { return strings.ReplaceAll(name, "\xff", "\xff\xff") }
 
-// A client gets back the bytes that it has sent, whatever its charset is, and clients that
-// speak UTF-8 see the right names meanwhile.
+// A client gets back the bytes that it has sent, whatever its charset is, with TLS and
+// without, and clients that speak UTF-8 see the right names meanwhile.
 func TestForeignClients(t *testing.T) {
+	cert := certificate(t)
+	for _, f := range foreigners() {
+		for name, connect := range map[string]func(*rig) *client{
+			"plain": func(r *rig) *client { return r.login("alice") }, "TLS": func(r *rig) *client { return r.loginTLS("alice") },
+		} {
+			t.Run(f.charset+" "+name, func(t *testing.T) {
+				r := newRig(t, func(o *server.Options) { o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}} })
+				modern := r.login("alice")
+				modern.do("200", "OPTS UTF8 ON")
+				connect(r).worksIn(f.wired(t), func(dir string, files ...string) {
+					t.Helper()
+					if got := lines(modern.get("NLST " + dir)); !slices.Equal(got, files) {
+						t.Errorf("a client of UTF-8 sees %q in %s, want %q", got, dir, files)
+					}
+				}, f)
+			})
+		}
+	}
+}
+
+// loginTLS connects as a user, and protects all connections.
+func (r *rig) loginTLS(name string) *client {
+	r.t.Helper()
+	c := r.connect()
+	c.do("234", "AUTH TLS")
+	config := &tls.Config{InsecureSkipVerify: true}
+	c = newClient(r.t, tls.Client(c.conn, config))
+	c.talk(exchange{"331", "USER " + name}, exchange{"230", "PASS " + name}, exchange{"200", "PBSZ 0"}, exchange{"200", "PROT P"})
+	c.tls = config
+	return c
+}
+
+// What goes wrong is told in the client's charset, byte for byte, and nobody is shown another.
+func TestForeignErrors(t *testing.T) {
 	for _, f := range foreigners() {
 		t.Run(f.charset, func(t *testing.T) {
-			r := newRig(t, nil)
-			modern := r.login("alice")
-			modern.do("200", "OPTS UTF8 ON")
-			r.login("alice").worksIn(f.wired(t), func(dir string, files ...string) {
-				t.Helper()
-				if got := lines(modern.get("NLST " + dir)); !slices.Equal(got, files) {
-					t.Errorf("a client of UTF-8 sees %q in %s, want %q", got, dir, files)
-				}
-			}, f)
+			c := newRig(t, nil).login("alice")
+			w := f.wired(t)
+			dir, file, other := telnet(w.dir), telnet(w.file), telnet(w.other)
+			c.do("257", "MKD %s", dir)
+			c.put("226", "STOR "+file, []byte("content"))
+			for _, e := range []exchange{
+				{"550", "MKD " + dir}, {"550", "MKD " + file}, {"550", "CWD " + file}, {"550", "CWD " + other}, {"550", "RMD " + other}, {"550", "RMD " + file},
+				{"550", "DELE " + other}, {"550", "DELE " + dir}, {"550", "SIZE " + other}, {"550", "SIZE " + dir}, {"550", "MDTM " + other},
+				{"550", "MLST " + other}, {"550", "RNFR " + other}, {"550", "HASH " + other}, {"550", "XCRC " + other}, {"550", "AVBL " + other},
+				{"550", "MFMT 20200101000000 " + other}, {"550", "MFF Modify=20200101000000; " + other}, {"450|550", "STAT " + other},
+				{"550", "SITE UTIME 20200101000000 " + other},
+			} {
+				c.tellsOnlyBytesOf(f, c.do(e.want, "%s", e.command), e.command)
+			}
+			for _, command := range []string{"RETR " + other, "RETR " + dir, "STOR " + dir, "STOR " + other + "/x", "APPE " + dir, "LIST " + other, "MLSD " + other, "MLSD " + file} {
+				c.tellsOnlyBytesOf(f, c.refused(command), command)
+			}
+			c.do("350", "RNFR %s", file)
+			c.tellsOnlyBytesOf(f, c.do("550|553", "RNTO %s", dir), "RNTO")
 		})
+	}
+}
+
+// refused sends a command that would need a data connection, and returns how that ended.
+func (c *client) refused(command string) string {
+	c.t.Helper()
+	conn := c.passive()
+	c.send("%s", command)
+	reply := c.expect("150|4|5")
+	_ = conn.Close()
+	if strings.HasPrefix(reply, "150") {
+		reply = c.expect("2|4|5")
+	}
+	return reply
+}
+
+// tellsOnlyBytesOf checks that a reply is in a client's charset, and holds no other text.
+func (c *client) tellsOnlyBytesOf(f foreign, reply, command string) {
+	c.t.Helper()
+	codec, err := encoding.Lookup(f.charset)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	text := codec.Decode(strings.ReplaceAll(reply, "\xff\xff", "\xff"))
+	for _, known := range []string{f.dir, f.file, f.other} {
+		text = strings.ReplaceAll(text, known, "")
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r > 0x7e }) || strings.Contains(text, "=x") {
+		c.t.Errorf("%s: the reply %q has text other than the client's names: %q", command, reply, text)
 	}
 }
 
@@ -216,4 +291,40 @@ func TestUTF8Off(t *testing.T) {
 	c.do("213", "SIZE %s", f.file)
 	c.do("200", "OPTS UTF8 OFF")
 	c.do("213", "SIZE %s", w.file)
+}
+
+// One letter of a pattern tells little of a charset; the names that exist tell more.
+func TestForeignPatterns(t *testing.T) {
+	r := newRig(t, nil)
+	modern := r.login("alice")
+	modern.do("200", "OPTS UTF8 ON")
+	for _, name := range []string{"Моя жизнь.txt", "Φίλος.txt", "été.txt"} {
+		modern.put("226", "STOR "+name, []byte(name))
+	}
+	gbk := foreigners()[0].wired(t)
+	for _, test := range []struct{ charset, pattern, name string }{
+		{"windows-1251", "*ж*", "Моя жизнь.txt"}, {"windows-1251", "*зн*", "Моя жизнь.txt"}, {"KOI8-R", "*ж*", "Моя жизнь.txt"},
+		{"IBM866", "*ж*", "Моя жизнь.txt"}, {"windows-1253", "Φ*", "Φίλος.txt"}, {"windows-1252", "é*", "été.txt"},
+		{"UTF-8", "*ж*", "Моя жизнь.txt"}, {"UTF-8", "é*", "été.txt"},
+	} {
+		codec, err := encoding.Lookup(test.charset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, before := range []string{"", gbk.file} {
+			t.Run(fmt.Sprintf("%s %s after %q", test.charset, test.pattern, before), func(t *testing.T) {
+				c := r.login("alice")
+				c.t = t
+				if before != "" { // the session has spoken GBK
+					c.put("226", "STOR "+before, nil)
+					c.do("250", "DELE %s", before)
+				}
+				name, _, more := strings.Cut(c.get("NLST "+telnet(codec.Encode(test.pattern))), "\r\n")
+				if content := c.get("RETR " + telnet(name)); !more || content != test.name {
+					t.Errorf("%q, which holds %q", name, content)
+				}
+			})
+		}
+	}
+	r.login("alice").do("550", "STAT *\xf1\xf1*")
 }
