@@ -69,6 +69,9 @@ func NewGate(l Limits, allow, deny []netip.Prefix, denied func(netip.Addr) bool)
 	return g
 }
 
+// Allows tells whether addr is on the allow-list.
+func (g *Gate) Allows(addr netip.Addr) bool { return g != nil && contains(g.allow, addr) }
+
 // Visit is a connection that is not logged in.
 type Visit struct {
 	gate    *Gate
