@@ -148,7 +148,7 @@ func (c *check) rules(firewall Firewall, rules ruleSet) {
 		return
 	}
 	for _, f := range c.cluster.families() {
-		list := fmt.Sprintf("%stables-legacy-save -t %s | grep '^-A %s '", f.Name, rules.iptablesTable(), chain)
+		list := fmt.Sprintf("%stables-legacy-save -t %s | grep '^-A %s'", f.Name, rules.iptablesTable(), chain)
 		fill := fmt.Sprintf("%stables-legacy-restore && %s", f.Name, list)
 		c.sameRules(f.Name+"tables", list, fill, rules.iptables(f))
 	}

@@ -17,6 +17,7 @@ type Cluster struct {
 	Interface     string    // of hosts that name none: the one that clients and nodes are on
 	SyncInterface string    // of directors: connections are told to each other on it
 	Variant       Variant
+	Scheduler     Scheduler // of new sessions, in the variant Ranges
 	Passive       Passive
 	ControlPorts  []int // 21, and 990 for implicit FTPS
 	AdminPort     int   // where nodes answer /readyz
@@ -51,6 +52,15 @@ type Variant string
 const (
 	Ranges      Variant = "ranges"      // each node has passive ports of its own
 	Persistence Variant = "persistence" // all connections of a client go to one node
+)
+
+// Scheduler is how directors choose a node for a new session.
+type Scheduler string
+
+// Schedulers.
+const (
+	MaglevHash Scheduler = "mh" // by a hash of the client's address and port: each director finds the same node
+	RoundRobin Scheduler = "rr" // in turn: even with few sessions
 )
 
 // Firewall is what marks packets on directors, and translates addresses on nodes.

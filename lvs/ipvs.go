@@ -12,7 +12,7 @@ import (
 
 // liveService is an IPVS service by firewall mark, as the kernel has it.
 type liveService struct {
-	scheduler   string
+	scheduler   Scheduler
 	persistence int // seconds
 	servers     map[netip.Addr]int
 }
@@ -82,7 +82,7 @@ func parseIPVS(text string) (map[int]liveService, error) {
 				return nil, fmt.Errorf("firewall mark %q: %w", fields[1], err)
 			}
 			servers = make(map[netip.Addr]int)
-			services[int(mark)] = liveService{scheduler: fields[2], persistence: persistent(fields[3:]), servers: servers}
+			services[int(mark)] = liveService{scheduler: Scheduler(fields[2]), persistence: persistent(fields[3:]), servers: servers}
 		case len(fields) >= 4 && fields[0] == "->" && servers != nil:
 			ip, weight, err := parseServer(fields[1], fields[3])
 			if err != nil {

@@ -17,7 +17,7 @@ const persistence = 300
 type service struct {
 	Comment     string
 	Mark        int
-	Scheduler   string
+	Scheduler   Scheduler
 	Persistence int  // seconds; 0: none
 	Checked     bool // whether nodes that are not ready get nothing new
 	Servers     []realServer
@@ -56,10 +56,10 @@ func (c *Cluster) services() []service {
 func (c *Cluster) controlService(f family) service {
 	s := service{
 		Comment: "New sessions, to the nodes that are ready.",
-		Mark:    f.mark, Scheduler: "mh", Checked: true, family: f.Name,
+		Mark:    f.mark, Scheduler: c.Scheduler, Checked: true, family: f.Name,
 	}
 	if c.Variant == Persistence {
-		s.Comment, s.Scheduler, s.Persistence = "All connections, each client's to one node.", "rr", persistence
+		s.Comment, s.Scheduler, s.Persistence = "All connections, each client's to one node.", RoundRobin, persistence
 	}
 	for _, n := range c.Nodes {
 		s.Servers = append(s.Servers, realServer{Address: f.of(n.Addresses), Weight: controlWeight, Check: n.Main()})
@@ -72,7 +72,7 @@ func (c *Cluster) controlService(f family) service {
 func dataService(f family, n Node) service {
 	return service{
 		Comment: fmt.Sprintf("Data connections of %s. Never drained: who connects has a session there.", n.Name),
-		Mark:    f.mark + n.ID, Scheduler: "rr", family: f.Name,
+		Mark:    f.mark + n.ID, Scheduler: RoundRobin, family: f.Name,
 		Servers: []realServer{{Address: f.of(n.Addresses), Weight: dataWeight}},
 	}
 }

@@ -61,6 +61,7 @@ type description struct {
 	Interface     string
 	SyncInterface string `yaml:"sync_interface"`
 	Variant       Variant
+	Scheduler     Scheduler
 	Firewall      Firewall
 	Passive       struct{ Base, Size int }
 	ControlPorts  []int `yaml:"control_ports"`
@@ -103,6 +104,7 @@ func (d *description) cluster(ck *checker) *Cluster {
 		VIP:          d.VIP.parse(ck, "vip"),
 		Interface:    or(d.Interface, defaultInterface),
 		Variant:      or(d.Variant, Ranges),
+		Scheduler:    or(d.Scheduler, MaglevHash),
 		Passive:      Passive{Base: or(d.Passive.Base, defaultBase), Size: or(d.Passive.Size, defaultSize)},
 		ControlPorts: d.ControlPorts,
 		AdminPort:    or(d.AdminPort, defaultAdminPort),

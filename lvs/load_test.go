@@ -51,6 +51,7 @@ func TestProblems(t *testing.T) {
 		{"admin port", "nodes:", "admin_port: 21\nnodes:", "admin_port: 21 is a control port"},
 		{"impossible port", "nodes:", "admin_port: 70000\nnodes:", "port 70000 is impossible"},
 		{"variant", "nodes:", "variant: nat\nnodes:", `variant: "nat" is unknown; write ranges or persistence`},
+		{"scheduler", "nodes:", "scheduler: wlc\nnodes:", `scheduler: "wlc" is unknown; write mh or rr`},
 		{"firewall", "nodes:", "firewall: pf\nnodes:", `firewall: "pf" is unknown`},
 		{"router id", "nodes:", "vrrp: {router_id: 256}\nnodes:", "router_id: 256 is out of range"},
 		{"advert", "nodes:", "vrrp: {advert: 1ms}\nnodes:", "advert: 1ms is impossible"},

@@ -9,6 +9,8 @@ import (
 const (
 	table = "spd_lvs"
 	chain = "SPD_LVS"
+	// quiet is the chain that keeps directors from refusing connections.
+	quiet = "SPD_LVS_QUIET"
 )
 
 // ruleSet is what a machine's packet filter does, in words that fit all firewalls.
@@ -89,6 +91,7 @@ func (r ruleSet) nft() []byte {
 		out.WriteString("\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n")
 		r.nftMarks(&out)
 		out.WriteString("\t}\n")
+		r.nftQuiet(&out)
 	}
 	if len(r.snats) > 0 {
 		out.WriteString("\t# Active mode: spdserver connects from the VIP. Only from a port of this node's own does\n")
@@ -115,6 +118,21 @@ func (r ruleSet) nftMarks(out *strings.Builder) {
 	}
 }
 
+// nftQuiet: while no node is ready, IPVS would refuse new connections by ICMP. Without that
+// clients try again for a while, and get in as soon as a node is.
+func (r ruleSet) nftQuiet(out *strings.Builder) {
+	out.WriteString("\t# While no node is ready, clients wait instead of being refused.\n")
+	out.WriteString("\tchain output {\n\t\ttype filter hook output priority filter; policy accept;\n")
+	for _, m := range r.marks {
+		if m.vip.Is4() {
+			fmt.Fprintf(out, "\t\tip saddr %s icmp type destination-unreachable icmp code port-unreachable drop\n", m.vip)
+		} else {
+			fmt.Fprintf(out, "\t\tip6 saddr %s icmpv6 type destination-unreachable icmpv6 code port-unreachable drop\n", m.vip)
+		}
+	}
+	out.WriteString("\t}\n")
+}
+
 // to is what a connection's source becomes.
 func (s snat) to() string {
 	if s.vip.Is6() {
@@ -135,9 +153,18 @@ func (r PortRange) nft() string {
 func (r ruleSet) iptables(f family) []byte {
 	var out strings.Builder
 	fmt.Fprintf(&out, "# %s\n*%s\n:%s - [0:0]\n", notice, r.iptablesTable(), chain)
+	if len(r.marks) > 0 {
+		fmt.Fprintf(&out, ":%s - [0:0]\n", quiet)
+	}
 	for _, m := range r.marks {
 		if m.Name != f.Name {
 			continue
+		}
+		// As in nftQuiet.
+		if m.vip.Is4() {
+			fmt.Fprintf(&out, "-A %s -s %s -p icmp -m icmp --icmp-type port-unreachable -j DROP\n", quiet, m.vip)
+		} else {
+			fmt.Fprintf(&out, "-A %s -s %s -p ipv6-icmp -m icmp6 --icmpv6-type port-unreachable -j DROP\n", quiet, m.vip)
 		}
 		for _, p := range m.ports {
 			fmt.Fprintf(&out, "-A %s -d %s -p tcp -m tcp --dport %s -j MARK --set-mark %d\n", chain, m.vip, p.iptables(), p.mark)

@@ -30,6 +30,8 @@ func (ck *checker) cluster(c *Cluster) {
 func (ck *checker) settings(c *Cluster) {
 	ck.require(slices.Contains([]Variant{Ranges, Persistence}, c.Variant),
 		"variant: %q is unknown; write %s or %s", c.Variant, Ranges, Persistence)
+	ck.require(slices.Contains([]Scheduler{MaglevHash, RoundRobin}, c.Scheduler),
+		"scheduler: %q is unknown; write %s or %s", c.Scheduler, MaglevHash, RoundRobin)
 	ck.require(c.VRRP.RouterID >= 1 && c.VRRP.RouterID <= 255,
 		"vrrp: router_id: %d is out of range; write 1 to 255, and another one than other VRRP groups in this network", c.VRRP.RouterID)
 	ck.require(c.VRRP.Advert >= minAdvert && c.VRRP.Advert <= maxAdvert && c.VRRP.Advert%minAdvert == 0,

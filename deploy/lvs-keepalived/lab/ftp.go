@@ -31,11 +31,15 @@ var modes = []string{"PASV", "EPSV", "PORT", "EPRT"} //nolint:gochecknoglobals /
 // from a failed director.
 const ftpLimit = 15 * time.Second
 
+// replyLimit bounds the wait for a reply. The server tries the store again for up to 30 s.
+const replyLimit = 60 * time.Second
+
 // session is an FTP client of our own, which tells what others do not: its node, where
 // data came from, the longest pause. It is for one goroutine.
 type session struct {
 	node     string // as the greeting says
 	dataPeer string // other end of the last data connection
+	begun    bool   // whether the last transfer was answered 150
 
 	vip    string
 	from   string
@@ -48,12 +52,17 @@ type session struct {
 
 // connect logs in from one of the clients' addresses.
 func connect(vip, from string, how security, user string) (*session, error) {
+	return connectWithin(ftpLimit, vip, from, how, user)
+}
+
+// connectWithin is connect for clients of more or less patience.
+func connectWithin(limit time.Duration, vip, from string, how security, user string) (*session, error) {
 	s := &session{vip: vip, from: from}
 	port := "21"
 	if how == implicit {
 		port = "990"
 	}
-	dialer := net.Dialer{Timeout: ftpLimit, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	dialer := net.Dialer{Timeout: limit, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	conn, err := dialer.Dial("tcp", net.JoinHostPort(vip, port))
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
@@ -135,7 +144,7 @@ func (s *session) send(format string, args ...any) error {
 
 // reply reads a reply, of any number of lines.
 func (s *session) reply(code string) (string, error) {
-	_ = s.conn.SetDeadline(time.Now().Add(ftpLimit)) // fails only if closed
+	_ = s.conn.SetDeadline(time.Now().Add(replyLimit)) // fails only if closed
 	for {
 		line, err := s.in.ReadString('\n')
 		if err != nil {
@@ -146,7 +155,7 @@ func (s *session) reply(code string) (string, error) {
 		}
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, code) {
-			return line, errors.New("server says: " + line)
+			return line, replyError{line}
 		}
 		return line, nil
 	}
@@ -171,6 +180,7 @@ func (s *session) size(path string) (int64, error) {
 
 // transfer begins a transfer at an offset and returns its data connection.
 func (s *session) transfer(mode, command string, offset int64) (net.Conn, error) {
+	s.begun = false
 	listener, addr, err := s.dataPort(mode)
 	if err != nil {
 		return nil, err
@@ -187,6 +197,7 @@ func (s *session) transfer(mode, command string, offset int64) (net.Conn, error)
 	if err != nil {
 		return nil, err
 	}
+	s.begun = true
 	s.opened = conn.(*net.TCPConn)
 	s.dataPeer = conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().String()
 	if s.tls == nil {
@@ -333,4 +344,15 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
+}
+
+// replyError is a reply other than the one that was asked for.
+type replyError struct{ line string }
+
+func (e replyError) Error() string { return "server says: " + e.line }
+
+// hasReply tells whether a step failed with a reply of this code.
+func hasReply(err error, code string) bool {
+	var reply replyError
+	return errors.As(err, &reply) && strings.HasPrefix(reply.line, code)
 }

@@ -99,11 +99,13 @@ type lab struct {
 	ctx       context.Context
 	bin, out  string
 	report    report
+	scheduler string     // of new sessions
 	processes []*process // all that were started, to end them
 	directors []*director
 	nodes     []*node
 	stores    []*store
 	database  *database
+	groups    []string // control groups that were made
 }
 
 // work is where servers keep their data: memory, and private to the lab (see run.sh).
@@ -116,7 +118,7 @@ func newLab(ctx context.Context, nodes int, bin, out string) (*lab, error) {
 	if os.Getenv("LVS_LAB") == "" {
 		return nil, errors.New("start it with run.sh, which gives it namespaces of its own")
 	}
-	l := &lab{ctx: ctx}
+	l := &lab{ctx: ctx, scheduler: "mh"}
 	var err error
 	if l.bin, err = filepath.Abs(bin); err != nil {
 		return nil, err
@@ -133,10 +135,14 @@ func newLab(ctx context.Context, nodes int, bin, out string) (*lab, error) {
 	return l, os.MkdirAll(work, 0o755)
 }
 
-// close ends all processes. Namespaces and interfaces go with the lab's own process.
+// close ends all processes, and removes what is left on the machine: control groups.
+// Namespaces and interfaces go with the lab's own process.
 func (l *lab) close() {
 	for _, p := range slices.Backward(l.processes) {
 		p.kill()
+	}
+	for _, dir := range l.groups {
+		_ = os.Remove(dir) // it is empty now; twice is no matter
 	}
 }
 

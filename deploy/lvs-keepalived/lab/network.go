@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"net"
-)
+import "fmt"
 
 // The network:
 //
@@ -88,11 +85,3 @@ func (l *lab) cable(name, state string) error {
 	return l.commands(fmt.Sprintf("ip -n switch link set p-%s %s", name, state))
 }
 
-// listening waits for somebody to listen.
-func listening(addr string) error {
-	conn, err := net.DialTimeout("tcp", addr, commandLimit)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
