@@ -48,6 +48,7 @@ type Member struct {
 	ended  map[string]bool // rows that are to go
 	kicked map[string]bool // sessions that have been told to end
 	beaten time.Time       // when the last beat was sent that has arrived
+	since  time.Time       // since when the node has been alive without a break
 
 	// Of Run alone.
 	away    bool      // the last beat failed
@@ -117,7 +118,30 @@ func signal(c chan struct{}) {
 func (m *Member) Alive() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !m.beaten.IsZero() && time.Since(m.beaten) < DeadAfter
+	return m.alive()
+}
+
+// aliveMargin is how much earlier a node takes itself for dead than the others do.
+const aliveMargin = time.Second
+
+// alive is Alive for a caller that holds mu.
+func (m *Member) alive() bool {
+	return !m.beaten.IsZero() && time.Since(m.beaten) < DeadAfter-aliveMargin
+}
+
+// AliveSince tells whether Alive has been true without a break since a time.
+func (m *Member) AliveSince(t time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.alive() && !m.since.After(t)
+}
+
+// arrived notes a beat that has arrived. The caller holds mu.
+func (m *Member) arrived(sent time.Time, lapsed bool) {
+	if lapsed || !m.alive() {
+		m.since = sent
+	}
+	m.beaten = sent
 }
 
 // Admit notes a session at its login, if the limits allow it. Without limits it asks
@@ -309,7 +333,7 @@ func (m *Member) prepare() Beat {
 func (m *Member) written(b Beat, sent time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.beaten = sent
+	m.arrived(sent, false)
 	for _, s := range b.Write {
 		if r := m.rows[s.ID]; r != nil {
 			r.written = s
@@ -323,7 +347,7 @@ func (m *Member) written(b Beat, sent time.Time) {
 func (m *Member) forgetRows(ids []string, sent time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.beaten = sent
+	m.arrived(sent, true)
 	for _, id := range ids {
 		delete(m.rows, id)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/moves"
 	"github.com/spdscheme/spdserver/guard"
 	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/server"
@@ -63,6 +64,7 @@ type App struct {
 	gate     *guard.Gate
 	watch    *admin.Watch
 	member   *cluster.Member
+	moves    *moves.Manager
 	end      func() // drains the node, and ends Run
 }
 
@@ -226,6 +228,7 @@ func (a *App) prepare(ctx context.Context) error {
 	a.bans.Sync(ctx)
 	a.gate = a.newGate()
 	a.registry.MustRegister(newGuardMetrics(a))
+	a.moves = moves.NewManager(moves.Options{Journal: a.database, Node: a.member.ID(), Held: a.member.AliveSince, Log: a.Log})
 	a.uploads = upload.NewManager(upload.Options{Journal: a.database, Node: a.nodeName(), Log: a.Log})
 	a.counter = newCounter(a.database, a.files, a.nodeName(), a.Log)
 	a.quotas = quota.NewLedger(quota.Options{
@@ -300,6 +303,7 @@ func (a *App) newDriver(uploads *upload.Manager) func(context.Context, driver.De
 		}
 		deps.Store = bucket
 		deps.Uploads = uploads
+		deps.Moves = a.moves
 		deps.Budget = a.budget
 		deps.Times = a.database
 		deps.Quota = a.quotas
@@ -352,6 +356,7 @@ func (a *App) startJobs(ctx context.Context) (stop func()) {
 	jobs.Go(func() { a.member.Run(ctx) })
 	jobs.Go(func() { a.bans.Run(ctx) })
 	jobs.Go(func() { a.uploads.Run(ctx) })
+	jobs.Go(func() { a.newFinisher().Run(ctx) })
 	jobs.Go(func() { janitor.Run(ctx) })
 	jobs.Go(func() { a.quotas.Run(ctx) })
 	jobs.Go(func() { a.counter.Run(ctx) })

@@ -8,6 +8,7 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/cluster"
 	"github.com/spdscheme/spdserver/config"
+	"github.com/spdscheme/spdserver/moves"
 	"github.com/spdscheme/spdserver/server"
 )
 
@@ -106,4 +107,9 @@ func (a *App) addressLimit(s server.SessionInfo) int {
 		return 0
 	}
 	return a.cfg.FTP.MaxSessionsPerIP
+}
+
+// newFinisher finishes what nodes have left that died.
+func (a *App) newFinisher() *moves.Finisher {
+	return &moves.Finisher{Manager: a.moves, Stores: a.files, Copies: a.copies, Times: a.database}
 }
