@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,9 +65,22 @@ func (t *transfer) begin(op Operation) {
 	t.driver.transfers.Add(1)
 }
 
+// stopped is why the session has ended a transfer. What then fails on the data connection
+// only follows from it.
+type stopped struct{ cause error }
+
+// Error implements error.
+func (s stopped) Error() string { return s.cause.Error() }
+
+// Unwrap makes it a failure of the data connection.
+func (s stopped) Unwrap() []error { return []error{errTransfer, s.cause} }
+
 // fail remembers the first error, which those that follow from it must not hide, and
 // returns it as the client's reply.
 func (t *transfer) fail(err error) error {
+	if cause := context.Cause(t.ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = stopped{cause}
+	}
 	if t.err == nil {
 		t.err = err
 	}

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"cmp"
+	"context"
 	"crypto/md5"  //nolint:gosec // XMD5 asks for it
 	"crypto/sha1" //nolint:gosec // XSHA1 asks for it
 	"crypto/sha256"
@@ -31,8 +32,9 @@ const (
 )
 
 // ComputeHash is HASH (draft-bryan-ftpext-hash), XCRC, XMD5, XSHA1, XSHA256 and XSHA512: the
-// digest of the bytes [start, end), in hexadecimal.
-func (d *Driver) ComputeHash(wire string, algo HashAlgo, start, end int64) (digest string, err error) {
+// digest of the bytes [start, end), in hexadecimal. It takes as long as it takes to read them,
+// or until ctx ends.
+func (d *Driver) ComputeHash(ctx context.Context, wire string, algo HashAlgo, start, end int64) (digest string, err error) {
 	err = d.do(d.Client.Verb(), wire, func(_ *Operation, n name) error {
 		if err := d.permit(n, auth.Download); err != nil {
 			return err
@@ -40,9 +42,9 @@ func (d *Driver) ComputeHash(wire string, algo HashAlgo, start, end int64) (dige
 		if start < 0 || end < start {
 			return syntax("the range must be START END with 0 <= START <= END")
 		}
-		digest, err = d.knownHash(n, algo, start, end)
+		digest, err = d.knownHash(ctx, n, algo, start, end)
 		if err == nil && digest == "" {
-			digest, err = d.computeHash(n, algo, start, end)
+			digest, err = d.computeHash(ctx, n, algo, start, end)
 		}
 		return err
 	})
@@ -50,11 +52,11 @@ func (d *Driver) ComputeHash(wire string, algo HashAlgo, start, end int64) (dige
 }
 
 // knownHash is the hash of a whole file, if the store or this node knows it; else "".
-func (d *Driver) knownHash(n name, algo HashAlgo, start, end int64) (string, error) {
+func (d *Driver) knownHash(ctx context.Context, n name, algo HashAlgo, start, end int64) (string, error) {
 	if start > 0 {
 		return "", nil
 	}
-	known, err := d.Store.Digests(d.ctx, n.key)
+	known, err := d.Store.Digests(store.WithPatience(ctx, controlPatience), n.key)
 	switch {
 	case errors.Is(err, store.ErrDenied): // it may be read all the same
 		return "", nil
@@ -64,12 +66,12 @@ func (d *Driver) knownHash(n name, algo HashAlgo, start, end int64) (string, err
 	return cmp.Or(storedDigest(known, algo), d.Hashes.get(hashed{d.user().Bucket, n.key, known.ETag, algo})), nil
 }
 
-func (d *Driver) computeHash(n name, algo HashAlgo, start, end int64) (string, error) {
+func (d *Driver) computeHash(ctx context.Context, n name, algo HashAlgo, start, end int64) (string, error) {
 	sum, err := newHash(algo)
 	if err != nil {
 		return "", err
 	}
-	object, err := d.readInto(sum, n, start, end)
+	object, err := d.readInto(ctx, sum, n, start, end)
 	if err != nil {
 		return "", err
 	}
@@ -81,14 +83,14 @@ func (d *Driver) computeHash(n name, algo HashAlgo, start, end int64) (string, e
 }
 
 // readInto reads the bytes [start, end) of a file, or less if it is shorter.
-func (d *Driver) readInto(w io.Writer, n name, start, end int64) (store.Object, error) {
+func (d *Driver) readInto(ctx context.Context, w io.Writer, n name, start, end int64) (store.Object, error) {
 	first := min(end-start, buffer.FirstRange)
-	body, object, err := d.Store.Open(d.ctx, n.key, start, first, "")
+	body, object, err := d.Store.Open(store.WithPatience(ctx, controlPatience), n.key, start, first, "")
 	if err != nil {
 		return object, err
 	}
 	source := objectSource{store: d.Store, object: object}
-	r := buffer.NewReader(d.patient, d.Budget, source, body, start, first, max(min(end, object.Size), start))
+	r := buffer.NewReader(ctx, d.Budget, source, body, start, first, max(min(end, object.Size), start))
 	_, err = r.WriteTo(w)
 	return object, errors.Join(err, r.Close())
 }

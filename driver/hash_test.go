@@ -69,7 +69,7 @@ func TestHashRefused(t *testing.T) {
 		{"file", -1, 5, 501}, {"file", 5, 4, 501}, {"missing", 0, 5, 550}, {"dir", 0, 0, 550}, {"/", 0, 0, 550},
 	} {
 		s.verb = "XMD5"
-		_, err := s.driver.ComputeHash(s.abs(c.path), driver.MD5, c.start, c.end)
+		_, err := s.driver.ComputeHash(s.ctx, s.abs(c.path), driver.MD5, c.start, c.end)
 		s.mustFail(c.code, err)
 	}
 	_, err := s.hash("file", 99, 0, 5)

@@ -33,7 +33,7 @@ func TestMissingPaths(t *testing.T) {
 			"MLSD": func() error { return second(s.list("MLSD", path)) },
 			"MFMT": func() error { return s.mfmt(path, someTime()) },
 			"HASH": func() error { return second(s.hash(path, driver.MD5, 0, 1)) },
-			"XMD5": func() error { return second(s.driver.ComputeHash("/"+path, driver.MD5, 0, 1)) },
+			"XMD5": func() error { return second(s.driver.ComputeHash(s.ctx, "/"+path, driver.MD5, 0, 1)) },
 			"RNTO": func() error { return s.rnto(path, "new") },
 		} {
 			s.mustFail(550, try())

@@ -1,13 +1,10 @@
 package server
 
 import (
-	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-var errClientGone = errors.New("control connection closed")
 
 // alive tells whether the client still holds the control connection. It is asked when a
 // data connection has ended, before the file is published: a client that was killed in
@@ -15,16 +12,17 @@ var errClientGone = errors.New("control connection closed")
 //
 // A process that is killed closes its connections in any order, and packets overtake each
 // other. So the client is given until a moment after its data ended to turn out dead; most
-// of that passes while the store is asked other things. The kernel is asked, too: the end
-// of the connection may be there already while the reader has not seen it yet. A transfer
-// that took long is worth a longer moment: most that are killed are, and it makes little
-// difference to the others.
+// of that passes while the store is asked other things. A transfer that took long is worth
+// a longer moment: most that are killed are, and it makes little difference to the others.
 //
 // A client that has said QUIT may close its side, and wait for the replies. One that was
 // killed then looks the same, until it is sent something.
 func (s *session) alive(ended time.Time) error {
-	s.awaitEnd(ended)
+	s.listenUntil(ended.Add(s.graceNow(ended)))
 	state := stateOf(s.raw)
+	if state == halfClosed {
+		s.listenUntil(time.Now().Add(maxGrace)) // its last word may be QUIT
+	}
 	s.mu.Lock()
 	ends, quit := s.isGone || state == halfClosed, s.quit
 	s.mu.Unlock()
@@ -39,21 +37,31 @@ func (s *session) alive(ended time.Time) error {
 	return nil
 }
 
-// awaitEnd waits for the control connection to end, if it is going to.
-func (s *session) awaitEnd(ended time.Time) {
-	if s.grace == 0 {
-		s.grace = grace(s.raw)
+// listenUntil hears what the client says, until a time or until it has gone.
+func (s *session) listenUntil(until time.Time) {
+	if s.reading.TryLock() {
+		defer s.reading.Unlock()
+		s.readAhead(nil, until)
+		return
 	}
-	wait := s.grace
-	if t := s.current(); t != nil {
-		wait = max(wait, min(ended.Sub(t.began)/shareOfTransfer, maxGrace))
-	}
-	timer := time.NewTimer(time.Until(ended.Add(wait)))
+	timer := time.NewTimer(time.Until(until)) // the watch hears it
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-s.gone:
 	}
+}
+
+// graceNow is how long the client is given to turn out dead.
+func (s *session) graceNow(ended time.Time) time.Duration {
+	if s.grace == 0 {
+		s.grace = grace(s.raw)
+	}
+	t := s.current()
+	if t == nil {
+		return s.grace
+	}
+	return max(s.grace, min(ended.Sub(t.began)/shareOfTransfer, maxGrace))
 }
 
 // The two ends of a killed client's connections are this far apart, at most: on the way

@@ -35,7 +35,7 @@ func loggedInSessions(f *testing.F) func() (*session, *replyConn) {
 	server := &Server{Options: Options{Banner: "test", ActiveMode: true, Log: log}, metrics: newMetrics(nil)}
 	return func() (*session, *replyConn) {
 		conn := &replyConn{}
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancelCause(context.Background())
 		s := &session{
 			server: server, log: log, ctx: ctx, cancel: cancel, conn: conn, raw: conn,
 			name: "alice", account: user, dir: "/",
@@ -84,7 +84,7 @@ func FuzzCommand(f *testing.F) {
 			return // no line is so
 		}
 		s, conn := login()
-		defer s.cancel()
+		defer s.cancel(nil)
 		switch c := parseCommand(line); c.verb {
 		case "AUTH", "PASV", "EPSV", "PORT", "EPRT", "HOST": // ask for a real connection
 			_, _ = parsePort(c.arg)

@@ -26,11 +26,6 @@ func parseCommand(line string) command {
 	return command{verb: verb, arg: arg}
 }
 
-// duringTransfer tells whether a command may be executed beside a transfer.
-func duringTransfer(c command) bool {
-	return c.verb == "ABOR" || c.verb == "NOOP" || c.verb == "STAT" && c.arg == ""
-}
-
 // beforeLogin tells whether a command may be executed before the login.
 func beforeLogin(c command) bool {
 	switch c.verb {
@@ -54,12 +49,7 @@ func (s *session) dispatch(line string) {
 		s.reply("500 No command given")
 		return
 	}
-	if !duringTransfer(c) {
-		if !s.waitTransfer() {
-			return
-		}
-		s.verb = c.verb
-	}
+	s.verb = c.verb
 	handle, ok := s.handler(c.verb)
 	switch {
 	case !ok:
@@ -209,7 +199,7 @@ func (s *session) reply(format string, args ...any) {
 func (s *session) replyAsIs(text string) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	_ = s.send([]byte(text + "\r\n")) // a client that is gone is noticed by the reader
+	_ = s.send([]byte(text + "\r\n")) // a client that is gone is noticed by who reads
 }
 
 // printable is a line with a question mark in place of each control character. Bytes above

@@ -91,13 +91,18 @@ func (s *session) doHash(c command) {
 }
 
 func (s *session) hashFile(c command, target hashTarget, size int64) {
+	t := &transfer{command: c, inOrder: s.moreSent}
+	s.beginTransfer(t)
+	defer s.endTransfer(t)
 	start, end, ok := target.bounds(size)
 	if !ok {
 		s.reply("501 The range must be START [END] with START <= END, inside the file")
 		return
 	}
-	digest, err := s.files.ComputeHash(target.path, s.hashOf(c.verb), start, end)
+	digest, err := s.files.ComputeHash(t.ctx, target.path, s.hashOf(c.verb), start, end)
 	switch {
+	case err != nil && t.aborted():
+		s.reply("426 %s aborted", c.verb)
 	case err != nil:
 		s.replyError(err)
 	case c.verb == "HASH":

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -19,7 +18,7 @@ var errLineTooLong = errors.New("command line too long")
 
 // Telnet commands (RFC 854).
 const (
-	telnetSE   = 240
+	telnetSE   = 240 // the first one
 	telnetSB   = 250
 	telnetWill = 251
 	telnetDont = 254
@@ -35,94 +34,140 @@ func inlineUrgent(conn any) {
 }
 
 // lineReader cuts what a client sends into command lines and takes the Telnet out of
-// them (RFC 959, 4.1.3; RFC 854). It is used by one goroutine.
+// them (RFC 959, 4.1.3; RFC 854). It is used by one goroutine at a time.
 type lineReader struct {
-	in      *bufio.Reader
+	from    io.Reader
+	in      []byte // received, and not looked at yet
+	room    []byte // that in is a part of
 	buf     []byte // of the line being read
 	tooLong bool   // the line being read is
+	telnet  telnetState
 }
 
-func newLineReader(r io.Reader) *lineReader {
-	return &lineReader{in: bufio.NewReaderSize(r, 512)}
-}
+// telnetState is where in a Telnet command the next byte is.
+type telnetState int
+
+const (
+	inText           telnetState = iota
+	inCommand                    // behind IAC
+	inOption                     // behind WILL, WONT, DO or DONT
+	inSubnegotiation             // behind SB
+	atItsEnd                     // behind IAC in it
+)
+
+// received is how many bytes are received at a time: the longest usual command line.
+const received = 256
+
+// usualLine is for how long a line the memory is kept, in bytes.
+const usualLine = 256
+
+func newLineReader(r io.Reader) *lineReader { return &lineReader{from: r} }
 
 // next returns the next line, without CRLF or LF. What follows the last line end is never
 // returned: half a command must not be executed. After an error that passes, such as a
-// deadline, it goes on where it was.
+// deadline, it goes on where it was, in the middle of a line or of a Telnet command.
 func (l *lineReader) next() (string, error) {
 	for {
-		b, literal, err := l.readByte()
-		if err != nil {
+		for i, b := range l.in {
+			switch {
+			case len(l.buf) == 0 && b == tlsHandshake && l.telnet == inText:
+				return "", errForeign
+			case l.take(b):
+				l.in = l.in[i+1:]
+				return l.line()
+			}
+		}
+		l.in = nil
+		if err := l.receive(); err != nil {
 			return "", err
 		}
-		if b == '\n' && !literal {
-			break
-		}
-		if b == tlsHandshake && len(l.buf) == 0 {
-			return "", errForeign
-		}
-		if len(l.buf) > maxLine {
-			l.tooLong = true
-			continue
-		}
-		l.buf = append(l.buf, b)
 	}
-	defer func() { l.buf, l.tooLong = l.buf[:0], false }()
-	if l.tooLong {
+}
+
+// ahead tells whether the client had sent more when the last line came.
+func (l *lineReader) ahead() bool { return len(l.in) > 0 }
+
+func (l *lineReader) receive() error {
+	if l.room == nil {
+		l.room = make([]byte, received)
+	}
+	n, err := l.from.Read(l.room)
+	l.in = l.room[:n]
+	if n > 0 {
+		return nil // the error comes again
+	}
+	return err
+}
+
+// line is what has been taken.
+func (l *lineReader) line() (string, error) {
+	line, tooLong := strings.TrimSuffix(string(l.buf), "\r"), l.tooLong
+	l.buf, l.tooLong = l.buf[:0], false
+	if cap(l.buf) > usualLine {
+		l.buf = nil
+	}
+	if tooLong {
 		return "", errLineTooLong
 	}
-	line := strings.TrimSuffix(string(l.buf), "\r")
 	return strings.ReplaceAll(line, "\r\x00", "\r"), nil // RFC 854: CR NUL is a bare CR
 }
 
-// readByte returns the next byte of text. literal: it was escaped.
-func (l *lineReader) readByte() (b byte, literal bool, err error) {
-	for {
-		b, err = l.in.ReadByte()
-		if err != nil || b != telnetIAC {
-			return b, false, err
+// take takes the next byte; true if it ends the line. No Telnet command is answered: FTP
+// uses none.
+func (l *lineReader) take(b byte) (ends bool) {
+	switch l.telnet {
+	case inCommand:
+		return l.takeCommand(b)
+	case inOption:
+		l.telnet = inText
+	case inSubnegotiation:
+		if b == telnetIAC {
+			l.telnet = atItsEnd
 		}
-		command, err := l.in.ReadByte()
-		switch {
-		case err != nil:
-			_ = l.in.UnreadByte() // the IAC; it was just read
-			return 0, false, err
-		case command == telnetIAC:
-			return telnetIAC, true, nil
-		case command < telnetSE || l.inArgument(): // a client that does not double 0xFF in names
-			return telnetIAC, true, l.in.UnreadByte()
+	case atItsEnd:
+		l.telnet = inSubnegotiation
+		if b == telnetSE {
+			l.telnet = inText
 		}
-		if err := l.skipCommand(command); err != nil {
-			return 0, false, err
+	case inText:
+		if b == telnetIAC {
+			l.telnet = inCommand
+			return false
 		}
+		return l.takeText(b)
 	}
+	return false
+}
+
+// takeCommand takes the byte behind IAC.
+func (l *lineReader) takeCommand(b byte) (ends bool) {
+	l.telnet = inText
+	switch {
+	case b == telnetIAC:
+		return l.takeText(telnetIAC)
+	case b < telnetSE || l.inArgument(): // a client that does not double 0xFF in names
+		l.takeText(telnetIAC)
+		return l.takeText(b)
+	case b == telnetSB:
+		l.telnet = inSubnegotiation
+	case b >= telnetWill && b <= telnetDont:
+		l.telnet = inOption
+	}
+	return false
+}
+
+func (l *lineReader) takeText(b byte) (ends bool) {
+	switch {
+	case b == '\n':
+		return true
+	case len(l.buf) > maxLine:
+		l.tooLong = true
+	default:
+		l.buf = append(l.buf, b)
+	}
+	return false
 }
 
 // inArgument tells whether the verb has ended. Telnet commands come before it, but a name
 // may well hold what looks like one: in Windows-1251, 0xFF is a letter.
 func (l *lineReader) inArgument() bool { return bytes.IndexByte(l.buf, ' ') > 0 }
-
-// skipCommand reads what belongs to a Telnet command. None is answered: FTP uses none.
-func (l *lineReader) skipCommand(command byte) error {
-	switch {
-	case command == telnetSB:
-		return l.skipSubnegotiation()
-	case command >= telnetWill && command <= telnetDont:
-		_, err := l.in.ReadByte()
-		return err
-	}
-	return nil
-}
-
-func (l *lineReader) skipSubnegotiation() error {
-	for last := byte(0); ; {
-		b, err := l.in.ReadByte()
-		if err != nil {
-			return err
-		}
-		if last == telnetIAC && b == telnetSE {
-			return nil
-		}
-		last = b
-	}
-}

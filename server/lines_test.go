@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,44 @@ func TestNamesWith0xFF(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Reading ends by deadlines, in the middle of lines and of Telnet commands, and goes on there.
+func TestLinesWithPauses(t *testing.T) {
+	for _, input := range []string{
+		"NOOP\r\nPWD\r\n", "\xff\xfd\x06NO\xff\xfb\x01OP\xff\xf1\r\n", "\xff\xfa\x18\x00a\nb\xff\xf0NOOP\r\n",
+		"DELE \xff\xff\r\n", "DELE a\xff\r\n", "\xff\xf4\xff\xf2ABOR\r\n",
+	} {
+		want := readLines(t, input)
+		in := newLineReader(&pausing{from: strings.NewReader(input)})
+		var got []string
+		for {
+			line, err := in.next()
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				continue
+			}
+			if err != nil {
+				break
+			}
+			got = append(got, line)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", input, got, want)
+		}
+	}
+}
+
+// pausing has a deadline pass before each byte.
+type pausing struct {
+	from   io.Reader
+	paused bool
+}
+
+func (p *pausing) Read(b []byte) (int, error) {
+	if p.paused = !p.paused; p.paused {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return p.from.Read(b[:1])
 }
 
 func FuzzLines(f *testing.F) {

@@ -236,7 +236,7 @@ func (s *session) endNow(text string, reason error) {
 		s.reply("%s", farewell)
 		s.close()
 	})
-	later := time.AfterFunc(cutPatience, s.cut) // ends a reply that nobody reads, too
+	later := time.AfterFunc(cutPatience, func() { s.cut(errEnded) }) // ends a reply that nobody reads, too
 	context.AfterFunc(s.ctx, func() {
 		late.Stop()
 		later.Stop()

@@ -11,5 +11,5 @@ func (s *session) recovered() {
 	}
 	s.log.Error("internal error", "panic", p, "stack", string(debug.Stack()))
 	s.reply("421 Internal error; connect again")
-	s.cut()
+	s.cut(errOver)
 }

@@ -42,5 +42,5 @@ func foreign(line string) bool {
 func (s *session) dropForeign() {
 	s.log.Info("not an FTP client")
 	s.server.metrics.refused.Inc()
-	s.cut()
+	s.cut(errOver)
 }

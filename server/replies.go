@@ -2,10 +2,11 @@ package server
 
 import (
 	"bytes"
+	"net"
 	"time"
 )
 
-// replyTimeout is how long a client may take to read a reply.
+// replyTimeout is how long a client may take to read a reply, and half of that the least.
 const replyTimeout = 30 * time.Second
 
 // send writes to the client. A byte 0xFF in a name is doubled, as it begins Telnet commands
@@ -16,14 +17,21 @@ func (s *session) send(p []byte) error {
 	}
 	s.countNonsense(p)
 	conn := s.connection()
-	if err := conn.SetWriteDeadline(time.Now().Add(replyTimeout)); err != nil {
-		return err
-	}
+	s.setWriteDeadline(conn)
 	_, err := conn.Write(bytes.ReplaceAll(p, []byte{telnetIAC}, []byte{telnetIAC, telnetIAC}))
 	if err != nil {
-		s.cut() // half a reply cannot be mended
+		s.cut(errClientGone) // half a reply cannot be mended
 	}
 	return err
+}
+
+// setWriteDeadline gives the client time to read. One deadline holds for many replies. The
+// caller holds writing.
+func (s *session) setWriteDeadline(conn net.Conn) {
+	if now := time.Now(); s.writeBy.Sub(now) < replyTimeout/2 {
+		s.writeBy = now.Add(replyTimeout)
+		_ = conn.SetWriteDeadline(s.writeBy) // of a connection that is closed; writing tells
+	}
 }
 
 // maxNonsense is how many commands in a row may be none.

@@ -333,3 +333,19 @@ func (c *client) get(command string) string {
 	c.expect("226")
 	return data.String()
 }
+
+// slowWriter sends a byte now and a byte then.
+type slowWriter struct{ net.Conn }
+
+// Write implements io.Writer.
+func (w *slowWriter) Write(p []byte) (int, error) {
+	for i := range p {
+		if _, err := w.Conn.Write(p[i : i+1]); err != nil {
+			return i, err
+		}
+		if i%8 == 0 {
+			time.Sleep(100 * time.Microsecond)
+		}
+	}
+	return len(p), nil
+}

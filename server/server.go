@@ -78,6 +78,8 @@ type Server struct {
 	draining  bool
 	drained   chan struct{} // closed when draining begins
 
+	lookout lookout
+
 	active  sync.WaitGroup // sessions
 	running sync.WaitGroup // accept loops
 }
@@ -223,7 +225,7 @@ func (s *Server) Close() {
 	s.Drain()
 	s.mu.Lock()
 	for sess := range s.sessions {
-		sess.cut()
+		sess.cut(errOver)
 	}
 	s.mu.Unlock()
 	s.active.Wait()

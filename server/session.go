@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -14,32 +15,27 @@ import (
 	"github.com/spdscheme/spdserver/driver"
 )
 
-// session is one client's control connection. Three goroutines meet here:
-//
-//   - the reader reads command lines (input.go) and passes them on. It never waits for a
-//     command to be done, so that ABOR and a client that goes away are noticed at once;
-//   - the command loop, which is run, takes the lines and executes them;
-//   - a transfer, if one is in progress, moves bytes and replies when it is done
-//     (transfer.go).
+// session is one client's control connection. Its goroutine, run, reads a command line
+// (input.go), executes it, transfers included, and reads the next. While a command takes
+// long, a watch reads ahead (watch.go).
 type session struct {
 	server *Server
 	id     string
 	ip     netip.Addr
 	log    *slog.Logger
 	ctx    context.Context // ends with the session; transfers end with it
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 
 	began    time.Time
 	implicit bool
 	gone     chan struct{} // closed when the client has closed the control connection
+	watch    watch
 
-	in    *lineReader   // of the reader alone, but for AUTH TLS
-	lines chan input    // from the reader to the command loop
-	goOn  chan struct{} // from the command loop to the reader, which waits for it
-	wake  chan struct{} // makes the command loop look at the session's state
+	reading sync.Mutex   // held by who reads the control connection
+	in      *lineReader  // guarded by reading
+	waiting waitingLines // guarded by reading
 
-	// Of the command loop alone.
-	held     bool   // the reader waits for the end of the command
+	// Of the session's goroutine alone.
 	name     string // of the last USER
 	failures int
 	account  *auth.User     // after login
@@ -48,17 +44,18 @@ type session struct {
 	tickets  *tickets       // of TLS; nil before it
 	port     dataPort       // for the next transfer; nil before PASV and the like
 	verb     string         // the command being executed
+	moreSent bool           // the client had sent more commands behind it
 	ended    bool           // QUIT has been executed
 	settings
-	nonsense int // replies 500 without another between them; guarded by writing
 
 	user string // after login; guarded by server.mu
 
-	transfers sync.WaitGroup
-	grace     time.Duration // see alive
-	stays     bool          // see alive
+	grace time.Duration // see alive
+	stays bool          // see alive
 
-	writing sync.Mutex // one reply at a time
+	writing  sync.Mutex // one reply at a time
+	nonsense int        // replies 500 without another between them; guarded by writing
+	writeBy  time.Time  // the deadline of writing; guarded by writing
 
 	mu       sync.Mutex
 	conn     net.Conn // TLS after AUTH
@@ -66,12 +63,13 @@ type session struct {
 	secure   bool
 	running  *transfer // in progress, or nil
 	active   time.Time
+	wakes    time.Time  // the deadline of reading; zero: none
 	farewell string     // reply that ends the session as soon as it is idle
 	ending   bool       // see endNow
 	fresh    *auth.User // what the user is from the next command on; nil: he has not changed
 	did      activity
 	quit     bool // the client has said QUIT
-	isGone   bool // gone is closed, for the client has closed the control connection
+	isGone   bool // gone is closed
 }
 
 // settings are what a client has said, until REIN.
@@ -93,11 +91,11 @@ type settings struct {
 func (s *session) defaults() settings { return settings{private: s.implicit} }
 
 func newSession(s *Server, conn net.Conn, implicit bool) *session {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	id := newID()
 	now := time.Now()
 	inlineUrgent(conn)
-	return &session{
+	sess := &session{
 		server: s, id: id, ip: addrOf(conn.RemoteAddr()),
 		log: s.Log.With("session", id, "remote", conn.RemoteAddr().String()),
 		ctx: ctx, cancel: cancel,
@@ -105,10 +103,9 @@ func newSession(s *Server, conn net.Conn, implicit bool) *session {
 		gone: make(chan struct{}),
 		dir:  "/",
 		conn: conn, raw: conn, in: newLineReader(conn),
-		lines: make(chan input, linesAhead),
-		goOn:  make(chan struct{}),
-		wake:  make(chan struct{}, 1),
 	}
+	sess.watch.session = sess
+	return sess
 }
 
 const handshakeTimeout = 10 * time.Second
@@ -123,46 +120,32 @@ func newID() string {
 func (s *session) run() {
 	s.log.Debug("connected")
 	defer s.log.Debug("disconnected")
-	defer s.cut()
+	defer s.cut(errOver)
 	if s.implicit && s.startTLS() != nil {
 		return
 	}
 	s.reply("220 %s", s.server.Banner)
-	var reader sync.WaitGroup
-	reader.Go(s.readLines)
 	s.executeAll()
-	s.transfers.Wait()
 	s.close()
-	reader.Wait()
 	s.setDataPort(nil)
 	s.reportLogout()
 }
 
+// Why a session's context has ended.
+var (
+	errOver       = errors.New("session is over")
+	errClientGone = errors.New("control connection closed")
+)
+
 // cut ends the session at once. It may be called at any time, and again.
-func (s *session) cut() {
-	s.cancel()
+func (s *session) cut(cause error) {
+	s.cancel(cause)
 	_ = s.raw.Close() // nobody reads or writes it any more
-}
-
-// endSoon ends the session with a reply as soon as it is idle.
-func (s *session) endSoon(reply string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.farewell = reply
-	s.wakeUp()
-}
-
-// wakeUp makes the command loop look at the session's state.
-func (s *session) wakeUp() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // it is about to
-	}
 }
 
 // refuse answers a connection that is not admitted, and closes it.
 func (s *session) refuse(reply string) {
-	defer s.cut()
+	defer s.cut(errOver)
 	if s.implicit {
 		return // no reply without a handshake, and that would cost the server
 	}
@@ -170,7 +153,7 @@ func (s *session) refuse(reply string) {
 	_, _ = s.raw.Write([]byte(reply + "\r\n")) // a courtesy
 }
 
-// executeAll is the command loop.
+// executeAll executes what the client says, until it says no more.
 func (s *session) executeAll() {
 	for !s.ended {
 		line, err := s.nextLine()
@@ -184,18 +167,28 @@ func (s *session) executeAll() {
 
 func (s *session) transferring() bool { return s.current() != nil }
 
+// execute executes a command line. Nothing is read ahead before the login, for a stranger's
+// lines would take memory, and beside a command that may end in a TLS handshake.
 func (s *session) execute(line string) {
 	defer s.recovered()
-	s.forget(parseCommand(line))
+	c := parseCommand(line)
+	if s.account != nil && c.verb != "REIN" {
+		s.server.lookout.begin(&s.watch)
+		defer s.endWatch()
+	}
+	s.forget(c)
 	s.dispatch(line)
+}
+
+func (s *session) endWatch() {
+	if s.server.lookout.end(&s.watch) {
+		s.watch.end()
+	}
 }
 
 // forget drops what earlier commands have prepared for another one than this: a file that
 // nobody means any more must not be renamed, nor another one be cut at a restart point.
 func (s *session) forget(c command) {
-	if s.transferring() {
-		return // it has taken what was prepared
-	}
 	if c.verb != "RNTO" {
 		s.renameFrom = ""
 	}
@@ -237,7 +230,7 @@ func (s *session) startTLS() error {
 	conn := s.tickets.controlConn(s.raw)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		s.log.Info("TLS handshake failed", "err", err)
-		s.cut()
+		s.cut(errClientGone)
 		return err
 	}
 	s.mu.Lock()
@@ -248,11 +241,13 @@ func (s *session) startTLS() error {
 	return nil
 }
 
-// close ends the session in good order.
+// close ends the session in good order. What the client has said behind its last command is
+// dropped: data that nobody has read would make its system drop our last reply.
 func (s *session) close() {
+	discardInput(s.raw)
 	if conn := s.connection(); conn != s.raw {
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 		_ = conn.Close() // says close_notify
 	}
-	s.cut()
+	s.cut(errOver)
 }

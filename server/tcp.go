@@ -85,6 +85,21 @@ func unacknowledged(conn any) int {
 	return n
 }
 
+// maxDiscarded is how many bytes discardInput drops.
+const maxDiscarded = 64 << 10
+
+// discardInput drops what has been received, and does not wait for more.
+func discardInput(conn any) {
+	_ = withFD(conn, func(fd int) { // then there is nothing to be dropped
+		var scratch [4 << 10]byte
+		for range maxDiscarded / len(scratch) {
+			if n, _, err := unix.Recvfrom(fd, scratch[:], unix.MSG_DONTWAIT); n <= 0 || err != nil {
+				return
+			}
+		}
+	})
+}
+
 // withFD calls f with a connection's file descriptor.
 func withFD(conn any, f func(fd int)) error {
 	sc, ok := conn.(syscall.Conn)

@@ -10,15 +10,15 @@ import (
 	"github.com/spdscheme/spdserver/driver"
 )
 
-// transfer is a command with a data connection, in progress. It runs beside the command
-// loop, so that ABOR, STAT and NOOP are answered at once.
+// transfer is a command in progress that ABOR ends, and beside which STAT and NOOP are
+// answered: one with a data connection, or one that reads a whole file.
 type transfer struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	done    chan struct{} // closed behind the final reply
 	command command
-	rest    int64 // where it begins
 	began   time.Time
+	rest    int64 // where it begins
+	inOrder bool  // the client had sent more commands behind it: none may overtake another
 
 	mu   sync.Mutex
 	conn net.Conn // when there is one
@@ -26,7 +26,7 @@ type transfer struct {
 
 var errAborted = errors.New("aborted by the client")
 
-// doTransfer starts RETR, STOR, STOU, APPE, LIST, NLST or MLSD.
+// doTransfer is RETR, STOR, STOU, APPE, LIST, NLST or MLSD.
 func (s *session) doTransfer(c command) {
 	rest, port := s.rest, s.port
 	s.rest = 0
@@ -39,7 +39,7 @@ func (s *session) doTransfer(c command) {
 		s.reply("425 Use PASV, EPSV, PORT or EPRT first")
 	default:
 		s.port = nil
-		s.startTransfer(c, rest, port)
+		s.transfer(c, rest, port)
 	}
 }
 
@@ -52,25 +52,32 @@ func sends(verb string) bool {
 	return verb == "RETR" || verb == "LIST" || verb == "NLST" || verb == "MLSD"
 }
 
-func (s *session) startTransfer(c command, rest int64, port dataPort) {
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	t := &transfer{ctx: ctx, cancel: cancel, done: make(chan struct{}), command: c, rest: rest, began: time.Now()}
-	s.mu.Lock()
-	s.running = t
-	cut := s.isGone && !s.quit // see lost
-	s.mu.Unlock()
-	if cut {
-		s.cut()
-	}
-	s.transfers.Go(func() {
-		defer s.endTransfer(t)
-		defer s.recovered()
-		s.replyTransfer(t, s.runTransfer(t, port))
-	})
+func (s *session) transfer(c command, rest int64, port dataPort) {
+	t := &transfer{command: c, rest: rest}
+	s.beginTransfer(t)
+	defer s.endTransfer(t)
+	s.replyTransfer(t, s.runTransfer(t, port))
 }
 
-// runTransfer finds what is to be moved, opens the data connection and moves the bytes. It
-// waits for the store and for the client, so it must not run in the command loop.
+func (s *session) beginTransfer(t *transfer) {
+	t.ctx, t.cancel = context.WithCancelCause(s.ctx)
+	t.began = time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = t
+	if s.isGone && !s.quit { // see lost
+		t.cancel(errClientGone)
+	}
+}
+
+func (s *session) endTransfer(t *transfer) {
+	t.cancel(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = nil
+}
+
+// runTransfer finds what is to be moved, opens the data connection and moves the bytes.
 func (s *session) runTransfer(t *transfer, port dataPort) error {
 	m, err := s.prepare(t)
 	if err != nil {
@@ -129,16 +136,6 @@ func (t *transfer) connection() net.Conn {
 	return t.conn
 }
 
-// endTransfer lets the next command go on.
-func (s *session) endTransfer(t *transfer) {
-	t.cancel(nil)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running, s.active = nil, time.Now()
-	s.wakeUp()
-	close(t.done)
-}
-
 // current is the transfer in progress, or nil.
 func (s *session) current() *transfer {
 	s.mu.Lock()
@@ -146,14 +143,10 @@ func (s *session) current() *transfer {
 	return s.running
 }
 
-// doAbor ends the transfer in progress: 426 for it, then 226 for ABOR (RFC 959, 4.1.3).
+// doAbor follows the 426 of the transfer that it has ended (RFC 959, 4.1.3), if there was
+// one; see note.
 func (s *session) doAbor(command) {
-	if t := s.current(); t != nil {
-		t.cancel(errAborted)
-		<-t.done
-	} else if s.port != nil {
-		s.setDataPort(nil)
-	}
+	s.setDataPort(nil)
 	s.reply("226 ABOR successful")
 }
 
