@@ -279,6 +279,34 @@ func TestLanguageBeforeLogin(t *testing.T) {
 	}
 }
 
+// So does the name of the client's program.
+func TestClientBeforeLogin(t *testing.T) {
+	const name = "\xc3\xb1" // ñ in UTF-8, 帽 in GBK
+	answers := make(map[string]bool)
+	for _, program := range []string{"FileZilla", "lftp/4.9.2"} {
+		sure := make(map[string]string)
+		for _, when := range []string{"before", "after"} {
+			c := newRig(t, nil).connect()
+			if when == "before" {
+				c.do("200", "CLNT %s", program)
+			}
+			c.talk(exchange{"331", "USER alice"}, exchange{"230", "PASS alice"})
+			if when == "after" {
+				c.do("200", "CLNT %s", program)
+			}
+			c.put("226", "STOR "+name, nil)
+			sure[when] = c.do("200", "SITE CHARSET")
+			answers[sure[when]] = true
+		}
+		if sure["before"] != sure["after"] {
+			t.Errorf("CLNT %s: before the login %q, after it %q", program, sure["before"], sure["after"])
+		}
+	}
+	if len(answers) != 2 {
+		t.Errorf("of two clients, one of which is known to speak UTF-8: %v", answers)
+	}
+}
+
 // OPTS UTF8 OFF takes OPTS UTF8 ON back, before the login and after it.
 func TestUTF8Off(t *testing.T) {
 	f := foreigners()[0]

@@ -89,7 +89,7 @@ func (s *session) handler(verb string) (func(command), bool) {
 	case "NOOP":
 		return s.answer("200 OK"), true
 	case "CLNT":
-		return s.answer("200 Noted"), true
+		return s.doClnt, true
 	case "STRU":
 		return s.onlyParameter("F"), true
 	case "MODE":

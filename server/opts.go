@@ -49,6 +49,7 @@ func (s *session) tellCharset() {
 	if s.language != "" {
 		s.files.Names.Language(s.language)
 	}
+	s.files.Names.Client(s.client)
 	s.tellUTF8()
 }
 

@@ -79,6 +79,7 @@ type settings struct {
 	ascii      bool // TYPE A, and it converts line ends
 	utf8       utf8Option
 	language   string // of LANG; "": none, or English
+	client     string // of CLNT; "": not said
 	hidden     facts  // that OPTS MLST has not selected
 	hash       int    // OPTS HASH: which of hashNames
 	epsvAll    bool   // EPSV ALL
