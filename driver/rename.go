@@ -315,7 +315,7 @@ func (m *dirMove) deleteSources() error {
 	if err != nil {
 		d.Log.Warn("quota not refunded", "bytes", -m.gone.Bytes, "err", err)
 	}
-	if err := d.deleteAll(d.patient, m.keys); err != nil {
+	if err := m.deleteAll(d.patient, m.keys); err != nil {
 		gone.Doubt() // some of them are
 		return fmt.Errorf("delete the old name: %w", err)
 	}
@@ -334,7 +334,7 @@ func (m *dirMove) undo() error {
 	for i, key := range m.keys {
 		copies[i] = m.target(key)
 	}
-	err := m.driver.deleteAll(context.WithoutCancel(m.driver.patient), copies)
+	err := m.deleteAll(context.WithoutCancel(m.driver.patient), copies)
 	if err != nil {
 		m.driver.Log.Warn("copies of a failed rename remain", "err", err)
 	}
@@ -348,11 +348,17 @@ func (m *dirMove) undo() error {
 	return err
 }
 
-func (d *Driver) deleteAll(ctx context.Context, keys []string) error {
+// deleteAll deletes objects as long as the rename is this node's.
+func (m *dirMove) deleteAll(ctx context.Context, keys []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(copiesInFlight)
 	for _, key := range keys {
-		group.Go(func() error { return d.Store.Delete(ctx, key) })
+		group.Go(func() error {
+			if err := m.noted.Held(); err != nil {
+				return store.Unavailable(err)
+			}
+			return m.driver.Store.Delete(ctx, key)
+		})
 	}
 	return group.Wait()
 }
