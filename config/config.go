@@ -35,7 +35,7 @@ type FTP struct {
 	ConnectTimeout   time.Duration `koanf:"connect_timeout"`     // waiting for a data connection to come about
 	DrainTimeout     time.Duration `koanf:"drain_timeout"`       // after SIGTERM, time for running transfers; 0: none
 	MaxSessions      int           `koanf:"max_sessions"`        // at a time, on this node; 0: no limit
-	MaxSessionsPerIP int           `koanf:"max_sessions_per_ip"` // at a time, on this node; 0: no limit
+	MaxSessionsPerIP int           `koanf:"max_sessions_per_ip"` // at a time, on all nodes; 0: no limit
 	LoginAttempts    int           `koanf:"login_attempts"`      // wrong passwords answered 530; one more closes the connection
 	Banner           string        `koanf:"banner"`              // text of the greeting
 	CharsetHint      string        `koanf:"charset_hint"`        // charset of file names in doubt; "": none
