@@ -85,10 +85,26 @@ func (s *Server) untrack(l net.Listener) {
 	delete(s.listeners, l)
 }
 
-// arrive admits a connection or refuses it with 421 (RFC 959).
+// arrive takes a connection. Of a trusted balancer it waits for the client's address first.
 func (s *Server) arrive(conn net.Conn, implicit bool) {
+	if s.isBalancer(addrOf(conn.RemoteAddr())) {
+		s.awaitHeader(conn, implicit)
+		return
+	}
+	s.receive(conn, implicit)
+}
+
+// receive admits a connection or refuses it with 421 (RFC 959).
+func (s *Server) receive(conn net.Conn, implicit bool) {
+	visit, err := s.Gate.Enter(addrOf(conn.RemoteAddr()))
+	if err != nil {
+		s.turnAway(conn, implicit, err)
+		return
+	}
 	sess := newSession(s, conn, implicit)
+	sess.visit, sess.in = visit, newLineReader(sess.early(conn))
 	if err := s.admit(sess); err != nil {
+		visit.Leave()
 		s.metrics.refused.Inc()
 		s.Log.Info("connection refused", "remote", conn.RemoteAddr().String(), "err", err)
 		sess.refuse("421 " + err.Error())

@@ -40,6 +40,10 @@ func beforeLogin(c command) bool {
 
 // dispatch executes a command line.
 func (s *session) dispatch(line string) {
+	if s.saysTooMuch() {
+		s.farewellNow("421 Too many commands before the login; connect again")
+		return
+	}
 	if line == tooLongLine {
 		s.reply("500 Command line too long")
 		return

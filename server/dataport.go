@@ -144,7 +144,7 @@ func (s *session) doActive(c command) {
 	case addr.Port() < 1024:
 		s.reply("500 Data connections may not go to ports below 1024")
 	default:
-		local, _ := s.raw.LocalAddr().(*net.TCPAddr) // it always is
+		local, _ := ownAddr(s.raw).(*net.TCPAddr) // it always is
 		s.setDataPort(activePort{from: local.IP, to: addr})
 		s.reply("200 %s command successful", c.verb)
 	}

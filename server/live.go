@@ -117,7 +117,9 @@ func (s *session) info() (SessionInfo, bool) {
 
 // origin is what a login, and a session that goes on, is judged by beside its account.
 func (s *session) origin() auth.Connection {
-	return auth.Connection{From: s.ip, TLS: s.isSecure()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return auth.Connection{From: s.ip, TLS: s.secure, ClientCN: s.clientCN}
 }
 
 // refresh is Server.Refresh for one session.

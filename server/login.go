@@ -49,6 +49,8 @@ func (s *session) doPass(c command) {
 		return
 	}
 	s.setAccount(account)
+	s.visit.LoggedIn()
+	s.said.forget()
 	s.reportLogin(nil)
 	s.enter(account)
 }

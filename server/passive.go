@@ -258,7 +258,7 @@ func (p *passivePort) open(ctx context.Context) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if addrOf(conn.RemoteAddr()) == p.owner.ip {
+		if p.owner.server.clientOf(conn, deadline) == p.owner.ip {
 			return conn, nil
 		}
 		p.owner.log.Warn("stranger on a passive port turned away", "stranger", conn.RemoteAddr().String())

@@ -17,7 +17,8 @@ const tlsHandshake = 22
 func foreign(line string) bool {
 	verb, rest, _ := strings.Cut(strings.ToUpper(line), " ")
 	switch verb {
-	case "GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "PRI", "PROPFIND", // HTTP
+	case "PROXY", // of a balancer that is not trusted
+		"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "PRI", "PROPFIND", // HTTP
 		"OPTIONS", "DESCRIBE", "INVITE", "REGISTER", "SUBSCRIBE", // RTSP and SIP
 		"EHLO", "HELO", "LHLO", "MAIL", "RCPT", // SMTP
 		"PING", "CONFIG", "EVAL", "FLUSHALL": // Redis

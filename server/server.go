@@ -20,6 +20,7 @@ import (
 	"github.com/spdscheme/spdserver/audit"
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
+	"github.com/spdscheme/spdserver/guard"
 )
 
 // Options of a Server. The zero value of a limit means none.
@@ -41,6 +42,12 @@ type Options struct {
 	TLS             *tls.Config // nil: no FTPS. Its session ticket keys may be set at any time
 	TLSRequired     bool
 	TLSSessionReuse SessionReuse // of data connections
+
+	// Gate limits connections before their login; nil: it does not.
+	Gate                *guard.Gate
+	CommandsBeforeLogin int            // of one connection; one more ends it
+	BytesBeforeLogin    int64          // of its command lines
+	ProxyProtocolFrom   []netip.Prefix // balancers whose connections begin with a PROXY header
 
 	// Login tells who a client is; auth.Authenticator has it.
 	Login func(ctx context.Context, name, password string, conn auth.Connection) (*auth.User, error)
@@ -118,7 +125,7 @@ func (s *Server) admit(sess *session) error {
 		return errDraining
 	case s.MaxSessions > 0 && len(s.sessions) >= s.MaxSessions:
 		return errManySessions
-	case s.MaxSessionsPerIP > 0 && s.countLocked(func(o *session) bool { return o.ip == sess.ip }) >= s.MaxSessionsPerIP:
+	case s.MaxSessionsPerIP > 0 && !s.Gate.Allows(sess.ip) && s.countLocked(func(o *session) bool { return o.ip == sess.ip }) >= s.MaxSessionsPerIP:
 		return errManyFromYou
 	}
 	s.sessions[sess] = true
@@ -164,6 +171,7 @@ func (s *Server) leave(sess *session) {
 	defer s.mu.Unlock()
 	delete(s.sessions, sess)
 	s.metrics.sessions.Dec()
+	sess.visit.Leave()
 }
 
 // Summary is what the server is doing.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/driver"
+	"github.com/spdscheme/spdserver/guard"
 )
 
 // session is one client's control connection. Its goroutine, run, reads a command line
@@ -28,6 +29,8 @@ type session struct {
 
 	began    time.Time
 	implicit bool
+	visit    *guard.Visit
+	said     said          // before the login
 	gone     chan struct{} // closed when the client has closed the control connection
 	watch    watch
 
@@ -61,6 +64,7 @@ type session struct {
 	conn     net.Conn // TLS after AUTH
 	raw      net.Conn
 	secure   bool
+	clientCN string    // common name of the client's certificate, if it was verified
 	running  *transfer // in progress, or nil
 	active   time.Time
 	wakes    time.Time  // the deadline of reading; zero: none
@@ -229,7 +233,7 @@ func (s *session) startTLS() error {
 	defer cancel()
 	s.tickets = newTickets(s.server.TLS, s.server.TLSSessionReuse, s.id)
 	conn := s.tickets.controlConn(s.raw)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	if err := s.shake(ctx, conn); err != nil {
 		s.log.Info("TLS handshake failed", "err", err)
 		s.cut(errClientGone)
 		return err
@@ -238,7 +242,8 @@ func (s *session) startTLS() error {
 	defer s.mu.Unlock()
 	s.conn, s.secure = conn, true
 	s.name, s.settings = "", s.defaults() // RFC 4217, 4: nothing said in clear counts
-	s.in = newLineReader(conn)            // clear text sent before the handshake is dropped
+	s.clientCN = clientName(s.server.TLS, conn.ConnectionState())
+	s.in = newLineReader(s.early(conn)) // clear text sent before the handshake is dropped
 	return nil
 }
 

@@ -26,8 +26,8 @@ import (
 	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/encoding"
-	"github.com/spdscheme/spdserver/moves"
 	"github.com/spdscheme/spdserver/guard"
+	"github.com/spdscheme/spdserver/moves"
 	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/server"
 	"github.com/spdscheme/spdserver/store"
@@ -270,18 +270,24 @@ func (a *App) serverOptions() (server.Options, error) {
 		MaxSessions:      cfg.MaxSessions,
 		MaxSessionsPerIP: cfg.MaxSessionsPerIP,
 		LoginAttempts:    cfg.LoginAttempts,
-		TLS:              tlsConfig,
-		TLSRequired:      a.cfg.TLS.Required,
-		TLSSessionReuse:  sessionReuse(a.cfg.TLS.SessionReuse),
-		Login:            a.guarded(a.login(accounts)),
-		Admit:            a.admit,
-		Left:             a.member.Left,
-		LoggedOut:        a.noteCharset,
-		Driver:           a.newDriver(a.uploads),
-		Audit:            a.audit,
-		Node:             a.nodeName(),
-		Metrics:          a.registry,
-		Log:              a.Log,
+
+		CommandsBeforeLogin: a.cfg.Guard.CommandsBeforeLogin,
+		BytesBeforeLogin:    int64(a.cfg.Guard.BytesBeforeLogin),
+		ProxyProtocolFrom:   cfg.ProxyProtocolFrom,
+
+		TLS:             tlsConfig,
+		TLSRequired:     a.cfg.TLS.Required,
+		TLSSessionReuse: sessionReuse(a.cfg.TLS.SessionReuse),
+		Gate:            a.gate,
+		Login:           a.guarded(a.login(accounts)),
+		Admit:           a.admit,
+		Left:            a.member.Left,
+		LoggedOut:       a.noteCharset,
+		Driver:          a.newDriver(a.uploads),
+		Audit:           a.audit,
+		Node:            a.nodeName(),
+		Metrics:         a.registry,
+		Log:             a.Log,
 	}, nil
 }
 
