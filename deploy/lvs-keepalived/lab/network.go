@@ -84,4 +84,3 @@ func (l *lab) plugIn(name string, host int) error {
 func (l *lab) cable(name, state string) error {
 	return l.commands(fmt.Sprintf("ip -n switch link set p-%s %s", name, state))
 }
-
