@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/mounted"
 )
 
 // HashCache remembers the hashes of whole files that a node has computed, as
@@ -17,8 +18,9 @@ type HashCache struct {
 
 // hashed is what a hash is of.
 type hashed struct {
-	bucket, key, etag string
-	algo              HashAlgo
+	place mounted.Place
+	etag  string
+	algo  HashAlgo
 }
 
 // maxHashes is how many hashes are kept: a megabyte or so.

@@ -63,7 +63,7 @@ func (d *Driver) knownHash(ctx context.Context, n name, algo HashAlgo, start, en
 	case err != nil || end < known.Size:
 		return "", err
 	}
-	return cmp.Or(storedDigest(known, algo), d.Hashes.get(hashed{d.user().Bucket, n.key, known.ETag, algo})), nil
+	return cmp.Or(storedDigest(known, algo), d.Hashes.get(hashed{d.place(n.key), known.ETag, algo})), nil
 }
 
 func (d *Driver) computeHash(ctx context.Context, n name, algo HashAlgo, start, end int64) (string, error) {
@@ -77,7 +77,7 @@ func (d *Driver) computeHash(ctx context.Context, n name, algo HashAlgo, start, 
 	}
 	digest := hex.EncodeToString(sum.Sum(nil))
 	if start == 0 && end >= object.Size {
-		d.Hashes.add(hashed{d.user().Bucket, n.key, object.ETag, algo}, digest)
+		d.Hashes.add(hashed{d.place(n.key), object.ETag, algo}, digest)
 	}
 	return digest, nil
 }

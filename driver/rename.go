@@ -199,6 +199,9 @@ func (d *Driver) renameDir(source entry, to name) error {
 	}
 	move := &dirMove{driver: d, from: source.dir(), to: to.dir(), noted: noted}
 	left, err := d.moveDir(move, source)
+	for _, hold := range move.booked { // of what is left to be finished
+		hold.Doubt()
+	}
 	noted.End(d.ctx, left)
 	return err
 }
@@ -311,6 +314,7 @@ func (m *dirMove) deleteSources() error {
 	for _, hold := range m.booked {
 		d.settle(hold, nil)
 	}
+	m.booked = nil
 	gone, err := d.reserve(d.ctx, d.nameOf(m.from), m.gone)
 	if err != nil {
 		d.Log.Warn("quota not refunded", "bytes", -m.gone.Bytes, "err", err)
@@ -345,6 +349,7 @@ func (m *dirMove) undo() error {
 			hold.Release(m.driver.ctx)
 		}
 	}
+	m.booked = nil
 	return err
 }
 

@@ -27,6 +27,9 @@ type Finisher struct {
 	Stores store.Opener
 	Copies *mounted.Buffers // for copies between buckets
 	Times  store.Times
+	// Finished, if not nil, is told of each rename that was finished: what its objects count
+	// for has to be counted again.
+	Finished func(context.Context, Move)
 }
 
 // Run works until ctx ends.
@@ -76,6 +79,9 @@ func (f *Finisher) take(ctx context.Context, m Move) error {
 	r.End(ctx, err)
 	if err != nil {
 		return fmt.Errorf("rename %s: %w", m.ID, err)
+	}
+	if f.Finished != nil {
+		f.Finished(ctx, m)
 	}
 	f.Log.Info("rename that was left is finished", "user", m.Owner, "from", m.From, "to", m.To, "undone", m.Back)
 	return nil

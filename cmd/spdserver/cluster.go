@@ -111,5 +111,5 @@ func (a *App) addressLimit(s server.SessionInfo) int {
 
 // newFinisher finishes what nodes have left that died.
 func (a *App) newFinisher() *moves.Finisher {
-	return &moves.Finisher{Manager: a.moves, Stores: a.files, Copies: a.copies, Times: a.database}
+	return &moves.Finisher{Manager: a.moves, Stores: a.files, Copies: a.copies, Times: a.database, Finished: a.countAgain}
 }

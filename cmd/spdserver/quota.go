@@ -13,6 +13,7 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/config"
 	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/moves"
 	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/retry"
@@ -41,6 +42,20 @@ func newCounter(database *db.DB, files store.Opener, node string, log *slog.Logg
 			}
 			return quota.PlacesOf(&account.User), nil
 		},
+	}
+}
+
+// countAgain asks for the quotas of an account and its mounts to be counted again: a rename
+// between them was begun by a node that has died.
+func (a *App) countAgain(ctx context.Context, m moves.Move) {
+	account, err := a.database.Find(ctx, m.Owner)
+	if err == nil {
+		for _, o := range quotasOf(&account.User) {
+			err = errors.Join(err, a.database.Counts().Reserve(ctx, quota.Reservation{Name: o.name, Lease: time.Now()}))
+		}
+	}
+	if err != nil {
+		a.Log.Warn("quotas not counted again after a rename", "user", m.Owner, "err", err)
 	}
 }
 
