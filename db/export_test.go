@@ -13,6 +13,6 @@ func LoginQueries(ctx context.Context, d *DB, names ...string) ([]Query, error) 
 	text, args := accountQuery(names)
 	queries := []Query{{text, args}}
 	rows, err := d.accountRows(ctx, names)
-	text, args = partsQuery(rows)
+	text, args = partsQuery(names, rows.groups)
 	return append(queries, Query{text, args}), err
 }

@@ -32,10 +32,10 @@ type owner struct{ table, name string }
 type parts map[owner][]part
 
 // parts reads what belongs to accounts and to their groups.
-func (d *DB) parts(ctx context.Context, rows accountRows) (parts, error) {
+func (d *DB) parts(ctx context.Context, names []string, groups map[string]accountRow) (parts, error) {
 	found := make(parts)
 	counts := make(map[string]int)
-	query, args := partsQuery(rows)
+	query, args := partsQuery(names, groups)
 	err := d.query(ctx, func(scan func(...any) error) error {
 		var of owner
 		var p part
@@ -52,19 +52,19 @@ func (d *DB) parts(ctx context.Context, rows accountRows) (parts, error) {
 }
 
 // partsQuery asks for what belongs to accounts and to their groups, all by index.
-func partsQuery(rows accountRows) (query string, args []any) {
-	var accounts, groups []any
-	for _, r := range rows.users {
-		accounts = append(accounts, r.name)
+func partsQuery(names []string, groups map[string]accountRow) (query string, args []any) {
+	var accountNames, groupNames []any
+	for _, name := range names {
+		accountNames = append(accountNames, name)
 	}
-	for name := range rows.groups {
-		groups = append(groups, name)
+	for name := range groups {
+		groupNames = append(groupNames, name)
 	}
 	var queries []string
 	for _, of := range []struct {
 		table, column string
 		names         []any
-	}{{usersTable, "username", accounts}, {groupsTable, "group_name", groups}} {
+	}{{usersTable, "username", accountNames}, {groupsTable, "group_name", groupNames}} {
 		if len(of.names) == 0 {
 			continue
 		}

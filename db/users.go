@@ -34,13 +34,9 @@ func (d *DB) FindAll(ctx context.Context, names []string) (map[string]auth.Found
 	if len(names) == 0 {
 		return found, nil
 	}
-	rows, err := d.accountRows(ctx, names)
-	if err != nil || len(rows.users) == 0 {
-		return found, wrap("find user", err)
-	}
-	parts, err := d.parts(ctx, rows)
+	rows, parts, err := d.read(ctx, names)
 	if err != nil {
-		return nil, wrap("find user", err)
+		return nil, err
 	}
 	for _, row := range rows.users {
 		if slices.Contains(names, row.name) { // whatever the table's collation is
@@ -54,19 +50,26 @@ func (d *DB) FindAll(ctx context.Context, names []string) (map[string]auth.Found
 // Explain is Find, and tells of each column which group its value comes from: "" if it is the
 // account's own, or the default as it is NULL everywhere.
 func (d *DB) Explain(ctx context.Context, name string) (*auth.Account, map[string]string, error) {
-	rows, err := d.accountRows(ctx, []string{name})
+	rows, parts, err := d.read(ctx, []string{name})
 	if err != nil {
-		return nil, nil, wrap("find user", err)
+		return nil, nil, err
 	}
 	i := slices.IndexFunc(rows.users, func(r accountRow) bool { return r.name == name })
 	if i < 0 {
 		return nil, nil, auth.ErrNotFound
 	}
-	parts, err := d.parts(ctx, rows)
-	if err != nil {
-		return nil, nil, wrap("find user", err)
-	}
 	return rows.resolve(rows.users[i], parts)
+}
+
+// read asks both questions even if the first finds nobody, so that the time an answer takes
+// does not tell.
+func (d *DB) read(ctx context.Context, names []string) (accountRows, parts, error) {
+	rows, err := d.accountRows(ctx, names)
+	if err != nil {
+		return accountRows{}, nil, wrap("find user", err)
+	}
+	found, err := d.parts(ctx, names, rows.groups)
+	return rows, found, wrap("find user", err)
 }
 
 // wrap says what was being done.
