@@ -298,3 +298,23 @@ func BenchmarkFind(b *testing.B) {
 		})
 	}
 }
+
+// A login takes two queries, whether there is such an account or not, so that the time tells
+// nothing.
+func TestQueriesOfLogin(t *testing.T) {
+	d := openTest(t, spdtest.MariaDB(t).DSN, true)
+	addOffice(d)
+	selects := func() (n int) {
+		t.Helper()
+		var name string
+		check(t, d.sql.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE 'Com_select'").Scan(&name, &n))
+		return n
+	}
+	for _, name := range []string{"alice", "nobody"} {
+		before := selects()
+		_, _ = d.Find(t.Context(), name) // one of them is not there
+		if n := selects() - before; n != 2 {
+			t.Errorf("%s: %d queries", name, n)
+		}
+	}
+}
