@@ -94,6 +94,20 @@ func (s *session) noteActivity(op driver.Operation) {
 	s.did.bytes += op.Bytes
 }
 
+// tellHook tells an embedder's hook about the connection.
+func (s *session) tellHook(hook func(SessionInfo)) {
+	if hook == nil {
+		return
+	}
+	s.mu.Lock()
+	info := SessionInfo{ID: s.id, Remote: s.remote(), TLS: s.secure, Since: s.began, Bytes: s.did.bytes}
+	if s.account != nil {
+		info.User = s.account.Name
+	}
+	s.mu.Unlock()
+	hook(info)
+}
+
 // info is false of a session without a user.
 func (s *session) info() (SessionInfo, bool) {
 	s.mu.Lock()
@@ -266,7 +280,7 @@ func (s *session) reportKick(reason error) {
 	s.log.Info("session ended", "user", user, "reason", reason)
 	s.server.Audit.Log(context.WithoutCancel(s.ctx), audit.Event{
 		Time: time.Now(), Node: s.server.Node, Session: s.id, User: user, Remote: s.raw.RemoteAddr().String(),
-		TLS: s.secure, Action: audit.Kick, Err: reason.Error(),
+		TLS: s.secure, Action: audit.Kick, Reason: reason.Error(),
 	})
 }
 

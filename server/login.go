@@ -211,6 +211,7 @@ func (s *session) reportLogin(err error) {
 		}
 	}
 	s.server.metrics.logins.WithLabelValues(result).Inc()
+	s.server.counts.login(err)
 	op := driver.Operation{Verb: "PASS", Started: s.began, Duration: time.Since(s.began), Err: err}
 	if err != nil {
 		op.Told = "login refused"

@@ -19,7 +19,7 @@ import (
 
 // portOwner is a session that only owns ports.
 func portOwner() *session {
-	return &session{ip: netip.MustParseAddr("127.0.0.1"), log: slog.New(slog.DiscardHandler)}
+	return &session{server: &Server{}, ip: netip.MustParseAddr("127.0.0.1"), log: slog.New(slog.DiscardHandler)}
 }
 
 // freePorts finds n free ports in a row, below those that connections are given.

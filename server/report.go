@@ -20,6 +20,7 @@ func (s *session) report(op driver.Operation) {
 		m.transfers.WithLabelValues(direction, result).Inc()
 		m.bytes.WithLabelValues(direction).Add(float64(op.Bytes))
 	}
+	s.server.counts.operation(op)
 	s.noteActivity(op)
 	s.logOperation(op)
 }
@@ -85,6 +86,10 @@ func (s *session) logOperation(op driver.Operation) {
 }
 
 func (s *session) audit(action audit.Action, op driver.Operation) {
+	var transfer string
+	if t := s.current(); t != nil && directionOf(op.Verb) != "" {
+		transfer = t.tellEnd()
+	}
 	s.server.Audit.Log(s.ctx, audit.Event{
 		Time:     time.Now(),
 		Node:     s.server.Node,
@@ -99,6 +104,7 @@ func (s *session) audit(action audit.Action, op driver.Operation) {
 		Bytes:    op.Bytes,
 		Duration: op.Duration,
 		Err:      op.Told,
+		Transfer: transfer,
 	})
 }
 

@@ -63,6 +63,8 @@ type Options struct {
 	// knows: Client, Alive, Report and Log, and Names if it is not the session's first.
 	Driver func(ctx context.Context, deps driver.Deps, user *auth.User) (*driver.Driver, error)
 
+	Hooks
+
 	Audit   *audit.Log // nil: no audit trail
 	Node    string     // this node's name in it
 	Metrics prometheus.Registerer
@@ -78,12 +80,15 @@ type Server struct {
 	passive *passivePorts
 	metrics *metrics
 	corks   sync.Pool // see watchedConn
+	counts  counts
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
 	sessions  map[*session]bool
 	draining  bool
 	drained   chan struct{} // closed when draining begins
+	over      chan struct{} // closed when the last session has ended
+	isOver    bool
 
 	lookout lookout
 
@@ -93,14 +98,17 @@ type Server struct {
 
 // New returns a Server that does not listen yet. Close it when done.
 func New(opts Options) (*Server, error) {
-	return &Server{
+	s := &Server{
 		Options:   opts,
 		passive:   newPassivePorts(opts.PassiveFirst, opts.PassiveLast, opts.ConnectTimeout),
 		metrics:   newMetrics(opts.Metrics),
 		listeners: make(map[net.Listener]bool),
 		sessions:  make(map[*session]bool),
 		drained:   make(chan struct{}),
-	}, nil
+		over:      make(chan struct{}),
+	}
+	s.startReports()
+	return s, nil
 }
 
 // Serve accepts sessions from l until Shutdown or Close, and returns ErrClosed then.
@@ -238,5 +246,15 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.active.Wait()
 	s.passive.close()
+	s.endReports()
 	s.running.Wait()
+}
+
+func (s *Server) endReports() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.isOver {
+		s.isOver = true
+		close(s.over)
+	}
 }

@@ -124,6 +124,9 @@ func newID() string {
 // run lives as long as the session.
 func (s *session) run() {
 	s.log.Debug("connected")
+	s.server.counts.connections.Add(1)
+	s.tellHook(s.server.Connected)
+	defer s.tellHook(s.server.Disconnected)
 	defer s.log.Debug("disconnected")
 	defer s.cut(errOver)
 	if s.implicit && s.startTLS() != nil {

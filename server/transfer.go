@@ -20,8 +20,11 @@ type transfer struct {
 	rest    int64 // where it begins
 	inOrder bool  // the client had sent more commands behind it: none may overtake another
 
-	mu   sync.Mutex
-	conn net.Conn // when there is one
+	mu      sync.Mutex
+	conn    net.Conn // when there is one
+	id      string   // in the audit trail, once it is followed
+	told    int64    // bytes that were told of
+	toldEnd bool
 }
 
 var errAborted = errors.New("aborted by the client")
