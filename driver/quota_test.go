@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -379,4 +380,23 @@ func (c *countedCounts) Charge(ctx context.Context, n quota.Name, add, limit quo
 func (c *countedCounts) Reserve(ctx context.Context, r quota.Reservation) error {
 	c.statements++
 	return c.Counts.Reserve(ctx, r)
+}
+
+// A file that several sessions delete at once is taken off once.
+func TestQuotaOfFileDeletedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	sessions := make([]*session, 4)
+	for i := range sessions {
+		sessions[i] = w.login("alice", func(_ *driver.Deps, u *auth.User) { u.QuotaFiles = 100 })
+	}
+	sessions[0].put("kept", "x")
+	for range 20 {
+		sessions[0].put("f", "x")
+		var deleted sync.WaitGroup
+		for _, s := range sessions {
+			deleted.Go(func() { _ = s.dele("f") }) // all but one do not find it
+		}
+		deleted.Wait()
+	}
+	sessions[0].uses(1, 1)
 }

@@ -20,6 +20,14 @@ func (d *Driver) Remove(wire string) error {
 		case n.slash:
 			return errNotFile
 		}
+		if d.hasQuota(n) { // two sessions must not both take it off
+			at := d.place(n.key)
+			unlock, err := d.Quota.Lock(d.ctx, at.Bucket+"/"+at.Key)
+			if err != nil {
+				return err
+			}
+			defer unlock()
+		}
 		e, err := d.lookupFile(d.ctx, n)
 		if discarded := d.discardUnfinished(d.ctx, n); discarded && errors.Is(err, fs.ErrNotExist) {
 			return nil

@@ -29,8 +29,9 @@ type Options struct {
 // Ledger books what the sessions of a node store and delete. It may be used concurrently.
 type Ledger struct {
 	Options
-	mu   sync.Mutex
-	held map[Name]*held
+	locks locks
+	mu    sync.Mutex
+	held  map[Name]*held
 }
 
 // held is what is under way of one count.
@@ -45,7 +46,9 @@ type held struct {
 }
 
 // NewLedger returns a Ledger. Its Run must be running for leases to be renewed.
-func NewLedger(o Options) *Ledger { return &Ledger{Options: o, held: make(map[Name]*held)} }
+func NewLedger(o Options) *Ledger {
+	return &Ledger{Options: o, held: make(map[Name]*held), locks: locks{turns: make(map[string]*turn)}}
+}
 
 // Hold is one operation under way. Settle or Release must be called once; both do nothing on
 // nil.
