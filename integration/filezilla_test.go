@@ -56,6 +56,36 @@ func TestFileZilla(t *testing.T) {
 		f.noErrors()
 	})
 
+	t.Run("a site in GBK", func(t *testing.T) {
+		wipe(t, bucket)
+		screen.charset = "GBK"
+		defer func() { screen.charset = "" }()
+		local, back := t.TempDir(), t.TempDir()
+		tree := map[string]string{"新建文件夹/会议记录 (1).txt": "1", "新建文件夹/财务报表.xls": "2", "照片（外滩）.jpg": "3", "readme.txt": "4"}
+		for name, data := range tree {
+			write(t, filepath.Join(local, name), []byte(data))
+		}
+		f := screen.fileZilla(t, s, local, "")
+		f.transferAll(localList)
+		spdtest.Await(t, "the tree is stored", func() error { return storeHas(t, bucket, "alice/", tree) })
+		f.noErrors()
+		if strings.Contains(f.messages(), "UTF8 ON") {
+			t.Errorf("FileZilla has sent UTF-8:\n%s", f.messages())
+		}
+		f.Kill()
+		spdtest.Await(t, "the charset is remembered", func() error {
+			if seen := s.SQL("SELECT charset_seen FROM users WHERE username = 'alice'"); seen != "GBK" {
+				return fmt.Errorf("it is %s", seen)
+			}
+			return nil
+		})
+		f = screen.fileZilla(t, s, back, "")
+		f.transferAll(remoteList)
+		spdtest.Await(t, "the tree is here", func() error { return sameSizes(back, tree) })
+		sameTrees(t, local, back)
+		f.noErrors()
+	})
+
 	t.Run("an interrupted upload goes on", func(t *testing.T) {
 		wipe(t, bucket)
 		whole := noise(9, 48<<20)
@@ -155,6 +185,15 @@ func sameSizes(dir string, want map[string]string) error {
 type screen struct {
 	t       *testing.T
 	display string // ":7"
+	charset string // of the site that FileZilla connects to; "": UTF-8
+}
+
+// encoding is how FileZilla's list of sites has the charset.
+func (s *screen) encoding() string {
+	if s.charset == "" {
+		return "<EncodingType>UTF-8</EncodingType>"
+	}
+	return "<EncodingType>Custom</EncodingType><CustomEncoding>" + s.charset + "</CustomEncoding>"
 }
 
 func newScreen(t *testing.T) *screen {
@@ -243,7 +282,7 @@ func (s *screen) fileZilla(t *testing.T, node *spdtest.SPD, local, settings stri
 <Setting name="Logging file" platform="unix">%s</Setting>
 %s</Settings>`, f.log, settings)
 	document("sitemanager.xml", `<Servers><Server><Name>node</Name><Host>%s</Host><Port>%s</Port><Protocol>4</Protocol><Type>0</Type>
-<User>alice</User><Pass encoding="base64">c2VjcmV0</Pass><Logontype>1</Logontype><EncodingType>UTF-8</EncodingType></Server></Servers>`, host, port)
+<User>alice</User><Pass encoding="base64">c2VjcmV0</Pass><Logontype>1</Logontype>%s</Server></Servers>`, host, port, s.encoding())
 	cert, _ := pem.Decode([]byte(read(t, node.CertFile)))
 	document("trustedcerts.xml", `<TrustedCerts><Certificate><Data>%s</Data><ActivationTime>%d</ActivationTime><ExpirationTime>%d</ExpirationTime>
 <Host>%s</Host><Port>%s</Port><TrustSANs>0</TrustSANs></Certificate></TrustedCerts>`,
