@@ -31,8 +31,8 @@ var modes = []string{"PASV", "EPSV", "PORT", "EPRT"} //nolint:gochecknoglobals /
 // from a failed director.
 const ftpLimit = 15 * time.Second
 
-// replyLimit bounds the wait for a reply. The server tries the store again for up to 30 s.
-const replyLimit = 60 * time.Second
+// replyLimit bounds the wait for a reply. The server tries the store again for two minutes.
+const replyLimit = 150 * time.Second
 
 // session is an FTP client of our own, which tells what others do not: its node, where
 // data came from, the longest pause. It is for one goroutine.

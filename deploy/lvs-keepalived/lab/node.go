@@ -39,7 +39,7 @@ const spdYAML = `ftp:
 tls: {cert: %[2]s, key: %[3]s, implicit_listen: ":990"}
 s3: {endpoint: "http://s3.lab:9000", access_key: %[4]s, secret_key: %[5]s, bucket: spd, create_bucket: true}
 database: {dsn: "mysql://spd:spd@10.77.0.50:3306/spd"}
-transfer: {memory: 128MiB}
+transfer: {memory: 128MiB, retry_for: 2m}
 `
 
 // configureNodes makes the nodes' machines and their spd.yaml.

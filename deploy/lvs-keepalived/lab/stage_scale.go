@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	cpuShare       = 5 // percent of one CPU for each node
+	cpuShare       = 2 // percent of one CPU for each node
 	clientsPerNode = 8
 	scaleFor       = 10 * time.Second // measured, after scaleWarm
 	scaleWarm      = 3 * time.Second
