@@ -22,9 +22,9 @@ func guarded(t *testing.T, config map[string]string) (nodes []*spdtest.SPD) {
 		"guard.allow": "127.0.99.0/24", "guard.address_failures": "5", "guard.account_failures": "0", "audit.sinks": "sql",
 	}
 	maps.Copy(all, config)
-	one := named(t, "one", spdtest.Options{Servers: servers, Config: all})
+	one := named(t, "one", spdtest.Options{Servers: servers, Plain: true, Config: all})
 	all["s3.bucket"] = one.Bucket
-	two := named(t, "two", spdtest.Options{Servers: one.Servers, DSN: one.DSN, Config: all})
+	two := named(t, "two", spdtest.Options{Servers: one.Servers, DSN: one.DSN, Plain: true, Config: all})
 	one.AddUser("alice", "secret")
 	return []*spdtest.SPD{one, two}
 }
@@ -211,5 +211,92 @@ func TestBansSurviveAnOutageOfTheDatabase(t *testing.T) {
 			return fmt.Errorf("%s", got)
 		}
 		return nil
+	})
+}
+
+// What a transfer has moved is counted within five seconds, stays counted when the node is
+// killed, and counts once when the transfer ends.
+func TestTrafficSurvivesAKill(t *testing.T) {
+	t.Parallel()
+	s := start(t, spdtest.Options{Config: map[string]string{"audit.sinks": "sql"}})
+	const traffic = "SELECT COALESCE(SUM(bytes), 0), COALESCE(SUM(files), 0) FROM v_traffic WHERE username = 'alice' AND direction = 'up'"
+	const size = 3 << 20
+	upload := func(name string) (*spdtest.FTPClient, net.Conn) {
+		c := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
+		conn := c.Passive()
+		c.Do("150", "STOR %s", name)
+		if _, err := conn.Write(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		return c, conn
+	}
+	c, conn := upload("whole")
+	began := time.Now()
+	awaitSQL(t, s, traffic, fmt.Sprintf("%d\t0", size))
+	soon(t, began)
+	_ = conn.Close()
+	c.Expect("226")
+	awaitSQL(t, s, traffic, fmt.Sprintf("%d\t1", size))
+
+	upload("half")
+	awaitSQL(t, s, traffic, fmt.Sprintf("%d\t1", 2*size))
+	s.Kill()
+	s.Serve()
+	s.AwaitReady()
+	if got := s.SQL(traffic); got != fmt.Sprintf("%d\t1", 2*size) {
+		t.Errorf("traffic %s", got)
+	}
+}
+
+// A ban by a person closes connections on every node within two seconds, and so does its end.
+func TestBansByHandReachEveryNode(t *testing.T) {
+	t.Parallel()
+	nodes := guarded(t, nil)
+	awaitLogin := func(from, want string) {
+		t.Helper()
+		began := time.Now()
+		for _, node := range nodes {
+			spdtest.Await(t, "the node knows", func() error {
+				if got := loginFrom(from, node.Addr(), "alice", "secret"); !strings.HasPrefix(got, want) {
+					return fmt.Errorf("%s", got)
+				}
+				return nil
+			})
+		}
+		if took := time.Since(began); took > 3*time.Second { // two, and the last attempts
+			t.Errorf("it took %v", took)
+		}
+	}
+	awaitLogin("127.0.3.1", goodLogin)
+	nodes[0].SQL("INSERT INTO bans (kind, subject, reason) VALUES ('address', '127.0.3.0/24', 'abuse')")
+	for _, node := range nodes {
+		spdtest.Await(t, "connections are closed", func() error {
+			if got := loginFrom("127.0.3.1", node.Addr(), "alice", "secret"); strings.HasPrefix(got, "2") || strings.HasPrefix(got, "5") {
+				return fmt.Errorf("%s", got)
+			}
+			return nil
+		})
+	}
+	awaitLogin("127.0.4.1", goodLogin)
+	nodes[1].SQL("DELETE FROM bans")
+	awaitLogin("127.0.3.1", goodLogin)
+	if out, code := nodes[0].Run("ban", "add", "127.0.3.1", "--reason", "again", "--for", "1h"); code != 0 {
+		t.Fatalf("ban add: %d\n%s", code, out)
+	}
+	if out, code := nodes[1].Run("ban", "list"); code != 0 || !strings.Contains(out, "127.0.3.1") || !strings.Contains(out, "again") {
+		t.Errorf("ban list: %d\n%s", code, out)
+	}
+	if out, code := nodes[1].Run("ban", "del", "127.0.3.1"); code != 0 {
+		t.Errorf("ban del: %d\n%s", code, out)
+	}
+	if out, code := nodes[1].Run("ban", "del", "127.0.3.1"); code == 0 {
+		t.Errorf("ban del of none: %s", out)
+	}
+	if out, code := nodes[1].Run("ban", "add", "everywhere"); code == 0 {
+		t.Errorf("ban add of no network: %s", out)
+	}
+	spdtest.Await(t, "the first ban is two events", func() error {
+		return spdtest.Equal(nodes[0].SQL("SELECT action, remote, error FROM events WHERE action IN ('ban', 'unban') AND error = 'abuse' ORDER BY time"),
+			"ban\t127.0.3.0/24\tabuse\nunban\t127.0.3.0/24\tabuse")
 	})
 }
