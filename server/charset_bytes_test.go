@@ -18,7 +18,7 @@ func TestAnyBytesAreAName(t *testing.T) {
 			r := newRig(t, nil)
 			c := r.login("alice")
 			c.do("200", "SITE CHARSET %s", charset)
-			for range 12 {
+			for range 6 {
 				names := someNames(random)
 				for _, name := range names {
 					c.put("226", "STOR "+telnet(name), []byte(name))
