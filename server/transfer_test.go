@@ -1,13 +1,16 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/spdscheme/spdserver/server"
 	"github.com/spdscheme/spdserver/store/storetest"
 )
 
@@ -94,5 +97,29 @@ func TestRefusedUploadIsToldAtOnce(t *testing.T) {
 		} else if !strings.HasPrefix(first, "55") {
 			t.Errorf("STOR %s: %q", path, first)
 		}
+	}
+}
+
+// The log tells why a transfer has ended early, not what came of it on the data connection.
+func TestReasonsInTheLog(t *testing.T) {
+	for reason, end := range map[string]func(*client, net.Conn){
+		"aborted by the client":     func(c *client, _ net.Conn) { c.do("426", "ABOR") },
+		"control connection closed": func(c *client, _ net.Conn) { _ = c.conn.Close() },
+	} {
+		t.Run(reason, func(t *testing.T) {
+			var log bytes.Buffer
+			r := newRig(t, func(o *server.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+			c := r.login("alice")
+			data := c.passive()
+			c.do("150", "STOR f")
+			_, _ = data.Write([]byte("hello"))
+			end(c, data)
+			_, _ = io.ReadAll(data)
+			_ = c.conn.Close()
+			r.waitSessions(0)
+			if !strings.Contains(log.String(), `verb=STOR`) || !strings.Contains(log.String(), `err="`+reason+`"`) {
+				t.Error(log.String())
+			}
+		})
 	}
 }
