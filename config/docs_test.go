@@ -95,7 +95,7 @@ func TestExampleFileHoldsEveryKeyAndTheDefaults(t *testing.T) {
 	}
 }
 
-// The environment of the service spd in docker-compose.yml.
+// The environments of the nodes in docker-compose.yml.
 func TestComposeFileIsAConfiguration(t *testing.T) {
 	page, err := os.ReadFile("../docker-compose.yml")
 	if err != nil {
@@ -109,15 +109,17 @@ func TestComposeFileIsAConfiguration(t *testing.T) {
 	if err := yaml.Unmarshal(page, &compose); err != nil {
 		t.Fatal(err)
 	}
-	var environ []string
-	for name, value := range compose.Services["spd"].Environment {
-		environ = append(environ, name+"="+regexp.MustCompile(`^\$\{.*:-(.*)\}$`).ReplaceAllString(value, "$1"))
-	}
-	if len(environ) == 0 {
-		t.Fatal("no environment")
-	}
-	if _, err := Load("", environ); err != nil {
-		t.Error(err)
+	for _, node := range []string{"spd-1", "spd-2"} {
+		var environ []string
+		for name, value := range compose.Services[node].Environment {
+			environ = append(environ, name+"="+regexp.MustCompile(`^\$\{.*:-(.*)\}$`).ReplaceAllString(value, "$1"))
+		}
+		if len(environ) == 0 {
+			t.Fatalf("%s has no environment", node)
+		}
+		if _, err := Load("", environ); err != nil {
+			t.Errorf("%s: %v", node, err)
+		}
 	}
 }
 
