@@ -114,9 +114,9 @@ func (d Counts) EndCount(ctx context.Context, n quota.Name, found quota.Amount, 
 
 // Reserve implements quota.Counts.
 func (d Counts) Reserve(ctx context.Context, r quota.Reservation) error {
-	_, err := d.exec(ctx, "INSERT INTO reservations (username, place, node, bytes, files, lease) VALUES (?, ?, ?, ?, ?, ?)"+
+	_, err := d.exec(ctx, "INSERT INTO reservations (username, place, node, bytes, files, lease) VALUES (?, ?, ?, ?, ?, "+d.at(r.Lease)+")"+
 		d.dialect.upsert([]string{"username", "place", "node"}, []string{"bytes", "files", "lease"}),
-		r.User, r.Place, r.Node, r.Most.Bytes, r.Most.Files, micros(r.Lease))
+		r.User, r.Place, r.Node, r.Most.Bytes, r.Most.Files)
 	if err != nil {
 		return fmt.Errorf("reserve: %w", err)
 	}
@@ -128,8 +128,7 @@ func (d Counts) Unreserve(ctx context.Context, n quota.Name, node string, until 
 	statement := "DELETE FROM reservations WHERE username = ? AND place = ? AND node = ?"
 	args := []any{n.User, n.Place, node}
 	if !until.IsZero() {
-		statement += " AND lease < ?"
-		args = append(args, micros(until))
+		statement += " AND lease < " + d.at(until)
 	}
 	if _, err := d.exec(ctx, statement, args...); err != nil {
 		return fmt.Errorf("end reservation: %w", err)
@@ -139,7 +138,7 @@ func (d Counts) Unreserve(ctx context.Context, n quota.Name, node string, until 
 
 // Renew implements quota.Counts.
 func (d Counts) Renew(ctx context.Context, node string, lease time.Time) error {
-	if _, err := d.exec(ctx, "UPDATE reservations SET lease = ? WHERE node = ?", micros(lease), node); err != nil {
+	if _, err := d.exec(ctx, "UPDATE reservations SET lease = "+d.at(lease)+" WHERE node = ?", node); err != nil {
 		return fmt.Errorf("renew reservations: %w", err)
 	}
 	return nil
@@ -152,24 +151,24 @@ func (d Counts) Reserved(ctx context.Context, n quota.Name) ([]quota.Reservation
 
 // Expired implements quota.Counts.
 func (d Counts) Expired(ctx context.Context, before time.Time) ([]quota.Reservation, error) {
-	return d.reservations(ctx, "lease < ? ORDER BY lease", micros(before))
+	return d.reservations(ctx, "lease < "+d.at(before)+" ORDER BY lease")
 }
 
 func (d Counts) reservations(ctx context.Context, where string, args ...any) ([]quota.Reservation, error) {
 	var found []quota.Reservation
 	err := d.query(ctx, func(scan func(...any) error) error {
 		var r quota.Reservation
-		var lease string
-		if err := scan(&r.User, &r.Place, &r.Node, &r.Most.Bytes, &r.Most.Files, &lease); err != nil {
+		var lease, now string
+		if err := scan(&r.User, &r.Place, &r.Node, &r.Most.Bytes, &r.Most.Files, &lease, &now); err != nil {
 			return err
 		}
 		var err error
-		if r.Lease, err = parseTime(lease); err != nil {
+		if r.Lease, err = localTime(lease, now); err != nil {
 			return fmt.Errorf("reservations.lease: %w", err)
 		}
 		found = append(found, r)
 		return nil
-	}, "SELECT username, place, node, bytes, files, lease FROM reservations WHERE "+where, args...)
+	}, "SELECT username, place, node, bytes, files, lease, "+d.dialect.now(0)+" FROM reservations WHERE "+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list reservations: %w", err)
 	}

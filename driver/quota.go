@@ -109,13 +109,24 @@ func (g *growth) PutPart(ctx context.Context, n int, body io.ReadSeeker, size in
 }
 
 func (g *growth) add(ctx context.Context, n int64) error {
+	if !g.upload.driver.hasQuota(g.upload.name) {
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	first := g.size == 0
 	g.size += n
 	select {
 	case <-g.upload.check.done:
 	default:
-		return nil // what is replaced is not known yet
+		if first {
+			return nil // nobody waits to know what is replaced, but who goes on
+		}
+		select {
+		case <-g.upload.check.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	if g.size > g.room {
 		g.room = g.upload.driver.roomFor(ctx, g.upload.name, g.upload.check.existing)

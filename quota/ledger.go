@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 )
@@ -237,11 +238,7 @@ func (l *Ledger) round(ctx context.Context, last bool) {
 func (l *Ledger) all() map[Name]*held {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make(map[Name]*held, len(l.held))
-	for n, h := range l.held {
-		all[n] = h
-	}
-	return all
+	return maps.Clone(l.held)
 }
 
 // tidy forgets a count that nothing is under way of, and asks for one that is in doubt to be
