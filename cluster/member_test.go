@@ -221,7 +221,7 @@ func TestRegistryGoesAway(t *testing.T) {
 	r.awaitRows("s1")
 	r.set(func() { r.away = true })
 	r.await("it is noticed", func() bool { return r.log.count("no heartbeat") == 1 })
-	r.member.Beat() // and once more
+	r.member.Beat()                                                // and once more
 	if err := r.db.Leave(t.Context(), r.member.ID()); err != nil { // as others do when it is dead
 		t.Fatal(err)
 	}

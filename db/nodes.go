@@ -41,13 +41,9 @@ func (d *DB) Beat(ctx context.Context, b cluster.Beat) (a cluster.Answer, err er
 // renewNode extends the lease of a node; false if it has ended, or there is none. A node
 // that drains cannot be told not to.
 func (d *DB) renewNode(ctx context.Context, tx *sql.Tx, n cluster.Node) (known bool, err error) {
-	result, err := tx.ExecContext(ctx, "UPDATE nodes SET seen_at = "+d.dialect.now(0)+", lease = "+d.dialect.now(cluster.DeadAfter)+
+	rows, err := execIn(ctx, tx, "UPDATE nodes SET seen_at = "+d.dialect.now(0)+", lease = "+d.dialect.now(cluster.DeadAfter)+
 		", sessions = ?, transfers = ?, address = ?, draining = CASE WHEN ? = 1 THEN 1 ELSE draining END WHERE id = ? AND lease >= "+d.dialect.now(0),
 		n.Sessions, n.Transfers, fit(n.Address, 255), flag(n.Draining), n.ID)
-	if err != nil {
-		return false, err
-	}
-	rows, err := result.RowsAffected()
 	return rows > 0, err
 }
 
@@ -58,7 +54,7 @@ func (d *DB) insertNode(ctx context.Context, tx *sql.Tx, n cluster.Node) error {
 		return err
 	}
 	// One that lapsed began earlier, and may have been told to drain.
-	_, err := tx.ExecContext(ctx, "INSERT INTO nodes (id, name, address, version, passive_first, passive_last, started_at, seen_at, lease, sessions, transfers, draining)"+
+	_, err := execIn(ctx, tx, "INSERT INTO nodes (id, name, address, version, passive_first, passive_last, started_at, seen_at, lease, sessions, transfers, draining)"+
 		" VALUES (?, ?, ?, ?, ?, ?, "+d.dialect.now(0)+", "+d.dialect.now(0)+", "+d.dialect.now(cluster.DeadAfter)+", ?, ?, ?)"+
 		d.dialect.upsert([]string{"id"}, []string{"seen_at", "lease", "sessions", "transfers"}),
 		n.ID, fit(n.Name, 190), fit(n.Address, 255), fit(n.Version, 64), n.PassiveFirst, n.PassiveLast, n.Sessions, n.Transfers, flag(n.Draining))
@@ -116,11 +112,7 @@ func (d *DB) Prune(ctx context.Context) error {
 // buryNode removes the sessions of a node, unless it has come back to life. Then it writes
 // them again, as it had lapsed: its lease is looked at under lock.
 func (d *DB) buryNode(ctx context.Context, tx *sql.Tx, id string) error {
-	result, err := tx.ExecContext(ctx, "UPDATE nodes SET sessions = 0, transfers = 0 WHERE id = ? AND lease < "+d.dialect.now(0), id)
-	if err != nil {
-		return err
-	}
-	buried, err := result.RowsAffected()
+	buried, err := execIn(ctx, tx, "UPDATE nodes SET sessions = 0, transfers = 0 WHERE id = ? AND lease < "+d.dialect.now(0), id)
 	if err != nil {
 		return err
 	}
@@ -178,6 +170,15 @@ func (d *DB) Drain(ctx context.Context, name string) ([]cluster.Node, error) {
 		told = append(told, n)
 	}
 	return told, nil
+}
+
+// execIn runs a statement of a transaction and returns how many rows it found.
+func execIn(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
+	result, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // flag is a bool as the columns hold it.

@@ -72,7 +72,7 @@ func (d *DB) insertSessions(ctx context.Context, tx *sql.Tx, nodeID string, sess
 			args = append(args, nodeID, fit(s.ID, 64), fit(s.Node, 190), fit(s.User, 255), s.Remote.Addr().String(), s.Remote.Port(),
 				flag(s.TLS), fit(s.Verb, 16), fit(s.Path, 2048), s.Bytes)
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO sessions (node_id, "+sessionColumns+") VALUES "+strings.Join(rows, ", ")+ //nolint:gosec // rows has question marks and times only
+		_, err := execIn(ctx, tx, "INSERT INTO sessions (node_id, "+sessionColumns+") VALUES "+strings.Join(rows, ", ")+
 			d.dialect.upsert([]string{"node_id", "id"}, []string{"username", "since", "tls", "verb", "path", "bytes"}), args...)
 		if err != nil {
 			return err
@@ -87,7 +87,7 @@ func deleteSessions(ctx context.Context, tx *sql.Tx, nodeID string, ids []string
 		for _, id := range batch {
 			args = append(args, id)
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE node_id = ? AND id IN "+placeholders(len(batch)), args...)
+		_, err := execIn(ctx, tx, "DELETE FROM sessions WHERE node_id = ? AND id IN "+placeholders(len(batch)), args...)
 		if err != nil {
 			return err
 		}
@@ -163,11 +163,8 @@ func (d *DB) takeTurns(ctx context.Context, tx *sql.Tx, s cluster.Session, l clu
 // have no locks in common, such as those of a Galera cluster, find the conflict.
 func (d *DB) takeTurn(ctx context.Context, tx *sql.Tx, slot uint32) error {
 	for range 2 { // the second time, the row is there
-		result, err := tx.ExecContext(ctx, "UPDATE login_turns SET turn = turn + 1 WHERE slot = ?", slot)
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); err != nil || n > 0 {
+		n, err := execIn(ctx, tx, "UPDATE login_turns SET turn = turn + 1 WHERE slot = ?", slot)
+		if err != nil || n > 0 {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, "INSERT INTO login_turns (slot, turn) VALUES (?, 1)", slot)

@@ -45,8 +45,7 @@ func (d *DB) Take(ctx context.Context, r upload.Record) (busy time.Time, err err
 		if err != nil {
 			return err
 		}
-		found = 1
-		_, err = tx.ExecContext(ctx, "UPDATE uploads SET node = ?, holder = ?, lease = "+d.at(r.Lease)+ofUpload,
+		found, err = execIn(ctx, tx, "UPDATE uploads SET node = ?, holder = ?, lease = "+d.at(r.Lease)+ofUpload,
 			r.Node, r.Holder, r.Bucket, r.Key, r.ID)
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -30,9 +31,7 @@ func twoNodes(t *testing.T, config map[string]string) (one, two *spdtest.SPD) {
 func named(t *testing.T, name string, o spdtest.Options) *spdtest.SPD {
 	t.Helper()
 	config := map[string]string{"cluster.node": name}
-	for key, value := range o.Config {
-		config[key] = value
-	}
+	maps.Copy(config, o.Config)
 	o.Config = config
 	return spdtest.Start(t, o)
 }
@@ -41,9 +40,7 @@ func named(t *testing.T, name string, o spdtest.Options) *spdtest.SPD {
 func join(t *testing.T, first *spdtest.SPD, name string, config map[string]string) *spdtest.SPD {
 	t.Helper()
 	all := map[string]string{"s3.bucket": first.Bucket}
-	for key, value := range config {
-		all[key] = value
-	}
+	maps.Copy(all, config)
 	return named(t, name, spdtest.Options{Servers: first.Servers, DSN: first.DSN, Config: all})
 }
 

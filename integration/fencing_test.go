@@ -72,3 +72,42 @@ func TestTwoNodesNeverOwnOneUpload(t *testing.T) {
 		})
 	}
 }
+
+// An upload that is going on when the database goes away pauses when its lease ends, and
+// goes on when the database is back.
+func TestUploadOutlivesADatabaseOutage(t *testing.T) {
+	t.Parallel()
+	one, two, proxy := oneCutOff(t)
+	bucket := bucketOf(t, one)
+	content := noise(43, 64<<20)
+	c := spdtest.LoginFTP(t, one.Addr(), "alice", "secret")
+	data := c.Passive()
+	c.Do("150", "STOR f")
+	send(t, data, content[:20<<20])
+	spdtest.Await(t, "two parts are stored", func() error {
+		return spdtest.Equal(durable(t, bucket, "alice/f") >= 16<<20, true)
+	})
+	proxy.Cut()
+	awaitSQL(t, two, "SELECT COUNT(*) FROM uploads WHERE lease < UTC_TIMESTAMP()", "1")
+	stored := durable(t, bucket, "alice/f")
+	sent := make(chan error, 1)
+	go func() {
+		_, err := data.Write([]byte(content[20<<20:]))
+		sent <- err
+	}()
+	spdtest.Await(t, "the node holds what it may not store", func() error {
+		return spdtest.Equal(metric(t, one.Admin(), "spd_transfer_memory_bytes") > 24<<20, true)
+	})
+	if got := durable(t, bucket, "alice/f"); got != stored {
+		t.Errorf("%d bytes were stored without a lease", got-stored)
+	}
+	proxy.Restore()
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	_ = data.Close()
+	c.Expect("226")
+	if storedAs(t, bucket, "alice/f") != content {
+		t.Error("the file differs")
+	}
+}

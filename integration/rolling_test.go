@@ -172,7 +172,7 @@ func (c *wanderer) transfer(verb string, move func(net.Conn) error) error {
 		return fmt.Errorf("data connection broke: %w", err)
 	}
 	if _, err := c.do("", "226"); err != nil {
-		return fmt.Errorf("not completed: %v", err) // not errSentAway: it had begun
+		return errors.New("not completed: " + err.Error()) // not errSentAway: it had begun
 	}
 	return nil
 }
