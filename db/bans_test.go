@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/guard"
 )
 
@@ -198,7 +197,7 @@ func TestBansWithoutTable(t *testing.T) {
 		d.exec("DROP VIEW IF EXISTS v_bans")
 		d.exec("DROP TABLE " + table)
 	}
-	var bans *db.Bans = d.Bans()
+	bans := d.Bans()
 	_, _, active := bans.Active(t.Context(), 1, nil)
 	_, charge := bans.Charge(t.Context(), noon(), noon(), 1, account("x"))
 	_, _, ban := bans.Ban(t.Context(), guard.Ban{}, 1, 1)

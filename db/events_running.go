@@ -41,7 +41,7 @@ func (s *Events) countTraffic(ctx context.Context, tx *sql.Tx, events, running [
 		}
 	}
 	if len(ended) > 0 {
-		_, err := tx.ExecContext(ctx, "DELETE FROM traffic_running WHERE id IN "+placeholders(len(ended)), ended...)
+		_, err := tx.ExecContext(ctx, "DELETE FROM traffic_running WHERE id IN "+placeholders(len(ended)), ended...) //nolint:gosec // question marks only
 		if err != nil {
 			return err
 		}
@@ -57,9 +57,9 @@ func (s *Events) setRunning(ctx context.Context, tx *sql.Tx, running []audit.Eve
 	for _, e := range running {
 		args = append(args, e.Transfer, fit(e.User, 190), e.Time.UTC().Format(time.DateOnly), directionOf(e.Action), e.Bytes, micros(e.Time))
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO traffic_running (id, username, day, direction, bytes, updated_at) VALUES "+
-		repeated(placeholders(6), ", ", len(running))+
-		s.db.dialect.upsert([]string{"id"}, []string{"day", "bytes", "updated_at"}), args...)
+	statement := "INSERT INTO traffic_running (id, username, day, direction, bytes, updated_at) VALUES " + //nolint:gosec // question marks and names of columns only
+		repeated(placeholders(6), ", ", len(running)) + s.db.dialect.upsert([]string{"id"}, []string{"day", "bytes", "updated_at"})
+	_, err := tx.ExecContext(ctx, statement, args...)
 	return err
 }
 

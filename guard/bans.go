@@ -98,8 +98,7 @@ func (b *Bans) Denied(addr netip.Addr) bool {
 	now := b.clock.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, denied := b.bans.of(addr, now, Ban.manual)
-	return denied
+	return b.bans.holds(addr, now, Ban.manual)
 }
 
 // Active is how many bans of addresses and accounts are in force.
@@ -159,7 +158,7 @@ func (b *Bans) Begin(ctx context.Context, account string, from netip.Addr) (*Att
 func (b *Bans) look(ctx context.Context, a *Attempt, from netip.Addr) error {
 	now := b.clock.now()
 	b.mu.Lock()
-	_, banned := b.bans.of(from, now, func(Ban) bool { return true })
+	banned := b.bans.holds(from, now, func(Ban) bool { return true })
 	account, known := b.bans.accounts[a.account]
 	known = known && account.activeAt(now)
 	b.mu.Unlock()
@@ -190,7 +189,7 @@ func (b *Bans) enter(ctx context.Context, a *Attempt, from netip.Addr) (failed b
 	for {
 		now := b.clock.now()
 		b.mu.Lock()
-		if _, banned := b.bans.of(from, now, func(Ban) bool { return true }); banned {
+		if b.bans.holds(from, now, func(Ban) bool { return true }) {
 			b.mu.Unlock()
 			return false, ErrBanned
 		}

@@ -59,9 +59,9 @@ func (f *inForce) get(s Subject) (b Ban, ok bool) {
 	return b, ok
 }
 
-// of returns a ban of a network that holds addr, such as match wants; the largest network
-// first. It costs as many look-ups as there are lengths of prefixes.
-func (f *inForce) of(addr netip.Addr, now time.Time, match func(Ban) bool) (Ban, bool) {
+// holds tells whether there is a ban of a network that holds addr, such as match wants. It
+// costs as many look-ups as there are lengths of prefixes.
+func (f *inForce) holds(addr netip.Addr, now time.Time, match func(Ban) bool) bool {
 	addr = addr.Unmap().WithZone("")
 	for bits := range addr.BitLen() + 1 {
 		if f.lengths[bits] == 0 {
@@ -72,10 +72,10 @@ func (f *inForce) of(addr netip.Addr, now time.Time, match func(Ban) bool) (Ban,
 			break // the zero Addr
 		}
 		if b, ok := f.networks[network]; ok && b.activeAt(now) && match(b) {
-			return b, true
+			return true
 		}
 	}
-	return Ban{}, false
+	return false
 }
 
 // all are the bans.

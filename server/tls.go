@@ -39,7 +39,7 @@ func LoadTLS(files TLSFiles, log *slog.Logger) (*tls.Config, error) {
 	if len(all) == 0 {
 		return nil, errors.New("load certificate: there is none")
 	}
-	config := &tls.Config{MinVersion: files.MinVersion, CipherSuites: files.Ciphers, GetCertificate: all.get} //nolint:gosec // the caller names no older version than 1.2
+	config := &tls.Config{MinVersion: files.MinVersion, CipherSuites: files.Ciphers, GetCertificate: all.get}
 	if files.ClientCA == "" {
 		return config, nil
 	}
