@@ -42,6 +42,7 @@ func stages() []stage {
 		{"rolling", "all nodes restarted under load", false, stageRolling},
 		{"outage", "database away for 30 s; a store node killed", false, stageOutage},
 		{"split", "a node that cannot reach the database", false, stageSplit},
+		{"cost", "SQL statements and sync traffic of sessions and transfers", false, stageCost},
 		{"scale", "throughput of 1, 2, 4, 8 nodes with a fixed share of CPU each", false, stageScale},
 	}
 }

@@ -56,8 +56,8 @@ func stageUnplug(l *lab) {
 
 // lose makes a node go away while it has an upload and a download, and goes on with both.
 func (l *lab) lose(n *node, limit time.Duration, away func() error) (string, error) {
-	up := &flow{mode: "EPSV", up: true, how: plainFTP, path: "/lost.up", data: interruptedUp, rate: 8 << 20}
-	down := &flow{mode: "PASV", how: explicit, path: "/lost.down", data: interruptedDown}
+	up := &flow{mode: "EPSV", up: true, how: plainFTP, path: "/lost.up." + n.name(), data: interruptedUp, rate: 8 << 20}
+	down := &flow{mode: "PASV", how: explicit, path: "/lost.down." + n.name(), data: interruptedDown}
 	if err := l.put(down.path, down.data); err != nil {
 		return "", err
 	}

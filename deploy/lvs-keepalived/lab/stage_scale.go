@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	cpuShare       = 2 // percent of one CPU for each node
+	cpuShare       = 3 // percent of one CPU for each node
 	clientsPerNode = 8
 	scaleFor       = 10 * time.Second // measured, after scaleWarm
 	scaleWarm      = 3 * time.Second
@@ -127,13 +127,17 @@ func fetchUntil(stop chan struct{}, from string, total *atomic.Int64) error {
 		if err != nil {
 			return err
 		}
+		begun := time.Now()
 		ended, err := count(stop, deadlineReader{conn}, total)
 		_ = conn.Close() // only read
-		if ended || err != nil {
-			return err
+		if err != nil {
+			return fmt.Errorf("data from %s, %s after 150: %w", s.node, since(begun), err)
+		}
+		if ended {
+			return nil
 		}
 		if _, err := s.reply("226"); err != nil {
-			return err
+			return fmt.Errorf("after the data from %s: %w", s.node, err)
 		}
 	}
 }
