@@ -188,7 +188,7 @@ func (w *world) login(name string, change func(*driver.Deps, *auth.User)) *sessi
 		Uploads: upload.NewManager(upload.Options{Journal: w.db, Node: "node", Log: log}), Budget: w.budget,
 		Times: w.db, Quota: w.ledger, Made: &w.made, Log: log,
 		PartSize: partSize, PartsInFlight: 2, DataTimeout: 10 * time.Second,
-		Alive: func(time.Time) error { return s.gone }, Report: s.report,
+		Alive: func(time.Time, int64) error { return s.gone }, Report: s.report,
 	}
 	s.user = auth.User{Name: name, Bucket: bucket, Prefix: name + "/", Permissions: auth.ReadWrite}
 	if change != nil {

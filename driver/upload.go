@@ -359,7 +359,7 @@ func (u *uploading) alive() error {
 	if u.driver.Alive == nil {
 		return nil
 	}
-	if err := u.driver.Alive(u.ended); err != nil {
+	if err := u.driver.Alive(u.ended, u.op.Bytes); err != nil {
 		return fmt.Errorf("%w: %w", errGone, err)
 	}
 	return nil

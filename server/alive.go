@@ -12,13 +12,14 @@ import (
 //
 // A process that is killed closes its connections in any order, and packets overtake each
 // other. So the client is given until a moment after its data ended to turn out dead; most
-// of that passes while the store is asked other things. A transfer that took long is worth
-// a longer moment: most that are killed are, and it makes little difference to the others.
+// of that passes while the store is asked other things. A transfer that took long, or moved
+// much, is worth a longer moment: those are the ones that are killed, and to them it makes
+// little difference. What clients write at once is not cut short by their death.
 //
 // A client that has said QUIT may close its side, and wait for the replies. One that was
 // killed then looks the same, until it is sent something.
-func (s *session) alive(ended time.Time) error {
-	s.listenUntil(ended.Add(s.graceNow(ended)))
+func (s *session) alive(ended time.Time, received int64) error {
+	s.listenUntil(ended.Add(s.graceNow(ended, received)))
 	state := stateOf(s.raw)
 	if state == halfClosed {
 		s.listenUntil(time.Now().Add(maxGrace)) // its last word may be QUIT
@@ -53,22 +54,29 @@ func (s *session) listenUntil(until time.Time) {
 }
 
 // graceNow is how long the client is given to turn out dead.
-func (s *session) graceNow(ended time.Time) time.Duration {
+func (s *session) graceNow(ended time.Time, received int64) time.Duration {
 	if s.grace == 0 {
 		s.grace = grace(s.raw)
 	}
+	least := s.grace
+	if received > oneWrite {
+		least += muchGrace
+	}
 	t := s.current()
 	if t == nil {
-		return s.grace
+		return least
 	}
-	return max(s.grace, min(ended.Sub(t.began)/shareOfTransfer, maxGrace))
+	return max(least, min(ended.Sub(t.began)/shareOfTransfer, maxGrace))
 }
 
 // The two ends of a killed client's connections are this far apart, at most: on the way
 // through a network, a part of its round-trip time.
 const (
-	minGrace = 2 * time.Millisecond
-	maxGrace = 50 * time.Millisecond
+	minGrace  = 2 * time.Millisecond
+	muchGrace = 10 * time.Millisecond // more, after more than oneWrite
+	maxGrace  = 50 * time.Millisecond
+
+	oneWrite = 64 << 10 // bytes that clients send at once
 
 	shareOfTransfer = 8 // of the time that the data took to come
 )
