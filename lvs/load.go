@@ -53,7 +53,7 @@ func yamlProblems(err error) Problems {
 }
 
 // unknownField is how YAML tells of a key that no field has.
-var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`) //nolint:gochecknoglobals // a constant
+var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
 // description is cluster.yaml as it is written.
 type description struct {

@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`) //nolint:gochecknoglobals // a constant
-	linkName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,15}$`)               //nolint:gochecknoglobals // a constant
+	hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	linkName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,15}$`)
 )
 
 const (

@@ -75,7 +75,7 @@ func writeFiles(dir string, files []lvs.File) error {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // as /etc
 			return err
 		}
-		if err := os.WriteFile(name, f.Data, f.Mode); err != nil { //nolint:gosec // no secrets in them
+		if err := os.WriteFile(name, f.Data, f.Mode); err != nil {
 			return err
 		}
 	}

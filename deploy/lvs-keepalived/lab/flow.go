@@ -39,7 +39,7 @@ func (c content) sum() [sha256.Size]byte {
 // verify fetches a file and compares its SHA-256.
 func (c content) verify(s *session, path string) error {
 	h := sha256.New()
-	if _, err := s.download("EPSV", path, 0, h); err != nil {
+	if err := s.download("EPSV", path, 0, h); err != nil {
 		return fmt.Errorf("fetch %s: %w", path, err)
 	}
 	return c.compare(path, h)
@@ -92,7 +92,7 @@ func (f *flow) run() error {
 		return f.runUp()
 	}
 	h := sha256.New()
-	if _, err := f.sess.download(f.mode, f.path, 0, watched{h, f}); err != nil {
+	if err := f.sess.download(f.mode, f.path, 0, watched{h, f}); err != nil {
 		return err
 	}
 	return f.data.compare(f.path, h)

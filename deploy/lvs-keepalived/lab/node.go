@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -105,20 +103,4 @@ func (l *lab) byName(name string) (*node, error) {
 		}
 	}
 	return nil, fmt.Errorf("no node is called %q", name)
-}
-
-// logged lists the messages of a node's log that have this text, for what clients cannot see.
-func (n *node) logged(msg string) ([]map[string]any, error) {
-	data, err := os.ReadFile(filepath.Join(n.lab.out, n.name()+".log"))
-	if err != nil {
-		return nil, err
-	}
-	var found []map[string]any
-	for line := range bytes.Lines(data) {
-		var entry map[string]any
-		if json.Unmarshal(line, &entry) == nil && entry["msg"] == msg {
-			found = append(found, entry)
-		}
-	}
-	return found, nil
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -18,7 +17,6 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error // of Wait; valid once done is closed
-	once sync.Once
 }
 
 // start runs a program in a network namespace ("" for the clients' own). What it writes

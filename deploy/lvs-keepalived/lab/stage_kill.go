@@ -123,7 +123,7 @@ func (l *lab) put(path string, data content) error {
 		if err != nil {
 			return err
 		}
-		_, err = s.upload("EPSV", path, 0, data.reader(0))
+		err = s.upload("EPSV", path, 0, data.reader(0))
 		s.quit()
 		if err != nil {
 			return err
@@ -143,7 +143,7 @@ func resume(up, down *flow) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("size of what is durable: %w", err)
 	}
-	if _, err := s.upload("EPSV", up.path, offset, up.data.reader(offset)); err != nil {
+	if err := s.upload("EPSV", up.path, offset, up.data.reader(offset)); err != nil {
 		return "", fmt.Errorf("resume at %d: %w", offset, err)
 	}
 	if err := up.data.verify(s, up.path); err != nil {
@@ -152,7 +152,7 @@ func resume(up, down *flow) (string, error) {
 	if down != nil {
 		rest := down.moved.Load()
 		got := newPart(down.data, rest)
-		if _, err := s.download("EPSV", down.path, rest, got); err != nil {
+		if err := s.download("EPSV", down.path, rest, got); err != nil {
 			return "", fmt.Errorf("resume the download at %d: %w", rest, err)
 		}
 		if err := got.complete(); err != nil {
@@ -163,7 +163,7 @@ func resume(up, down *flow) (string, error) {
 }
 
 // greeting is how lftp shows, when asked to, on which node it is.
-var greeting = regexp.MustCompile(`220 SPD on (n\d+)`) //nolint:gochecknoglobals // a constant
+var greeting = regexp.MustCompile(`220 SPD on (n\d+)`)
 
 // lftpGoesOn kills the node that lftp is on, and leaves the rest to it.
 func (l *lab) lftpGoesOn(up bool) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,11 +48,11 @@ func roundTrip(vip, from string, how security, mode string, data content) error 
 	}
 	defer s.quit()
 	path := "/" + mode + ".bin"
-	if _, err := s.upload(mode, path, 0, data.reader(0)); err != nil {
+	if err := s.upload(mode, path, 0, data.reader(0)); err != nil {
 		return fmt.Errorf("upload: %w", err)
 	}
 	h := sha256.New()
-	if _, err := s.download(mode, path, 0, h); err != nil {
+	if err := s.download(mode, path, 0, h); err != nil {
 		return fmt.Errorf("download: %w", err)
 	}
 	if s.dataPeer != vip {
@@ -131,7 +132,7 @@ func (l *lab) withCurl() (string, error) {
 			url, rest, _ := strings.Cut(how, " ")
 			args := append(strings.Fields(way+" "+rest), "--silent", "--show-error", "--insecure", "--max-time", "20", "--user", fast+":"+fast)
 			for _, transfer := range [][]string{{"--upload-file", file}, {"--output", back}} {
-				if err := curl(append(append(args[:len(args):len(args)], transfer...), url+"/curl.bin")); err != nil {
+				if err := curl(append(append(slices.Clip(args), transfer...), url+"/curl.bin")); err != nil {
 					return "", err
 				}
 			}

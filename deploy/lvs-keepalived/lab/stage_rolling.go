@@ -53,7 +53,6 @@ type load struct {
 	transfers  int
 	again      int // sessions that were refused or ended between transfers: clients come again
 	longest    time.Duration
-	lastLogin  time.Time
 	unfinished []error // transfers that failed once they had begun, or with wrong bytes
 }
 
@@ -85,11 +84,11 @@ func (o *load) round(client, round int) {
 	}
 	defer s.close()
 	o.loggedIn(time.Since(begun))
-	data := content{seed: uint64(client)<<32 | uint64(round), size: loadSize} //nolint:gosec // small numbers
+	data := content{seed: uint64(client)<<32 | uint64(round), size: loadSize}
 	path := fmt.Sprintf("/load.%d", client)
 	mode := modes[(client+round)%len(modes)]
 	for _, step := range []func() error{
-		func() error { _, err := s.upload(mode, path, 0, data.reader(0)); return err },
+		func() error { return s.upload(mode, path, 0, data.reader(0)) },
 		func() error { return data.verify(s, path) },
 	} {
 		if err := step(); err != nil {
@@ -128,17 +127,6 @@ func (o *load) loggedIn(took time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.longest = max(o.longest, took)
-	o.lastLogin = time.Now()
-}
-
-// loginSince tells whether a client has logged in after a time.
-func (o *load) loginSince(t time.Time) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.lastLogin.Before(t) {
-		return errNotYet
-	}
-	return nil
 }
 
 // end waits for what is on its way.

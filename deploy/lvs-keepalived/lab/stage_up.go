@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"path/filepath"
 	"strings"
 )
@@ -31,7 +31,7 @@ func stageUp(l *lab) {
 			return "", again
 		}
 		if err == nil || !strings.Contains(err.Error(), "is not on lo") || !strings.Contains(err.Error(), "nftables") {
-			return "", fmt.Errorf("it says: %v", err)
+			return "", errors.Join(errors.New("it does not notice"), err)
 		}
 		return "address and rules of n1", n.lvsCheck()
 	})
