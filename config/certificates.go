@@ -2,9 +2,7 @@ package config
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -21,24 +19,14 @@ var (
 
 // ParseCertificates reads "/etc/spd/a.pem + /etc/spd/a.key, /etc/spd/b.pem + /etc/spd/b.key".
 func ParseCertificates(s string) (Certificates, error) {
-	var all Certificates
-	var problems []error
-	if strings.TrimSpace(s) == "" {
-		return nil, nil
-	}
-	for entry := range strings.SplitSeq(s, ",") {
+	return parseList(s, func(entry string) (Certificate, error) {
 		cert, key, ok := strings.Cut(entry, " + ")
 		c := Certificate{strings.TrimSpace(cert), strings.TrimSpace(key)}
-		switch {
-		case !ok || c.Cert == "" || c.Key == "":
-			problems = append(problems, fmt.Errorf("%q is no pair: write cert.pem + key.pem", strings.TrimSpace(entry)))
-		case slices.Contains(all, c):
-			problems = append(problems, fmt.Errorf("%q is there twice: keep one", strings.TrimSpace(entry)))
-		default:
-			all = append(all, c)
+		if !ok || c.Cert == "" || c.Key == "" {
+			return c, fmt.Errorf("%q is no pair: write cert.pem + key.pem", entry)
 		}
-	}
-	return all, errors.Join(problems...)
+		return c, nil
+	})
 }
 
 // String writes the pairs so that ParseCertificates reads them again.

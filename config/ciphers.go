@@ -3,7 +3,6 @@ package config
 import (
 	"crypto/tls"
 	"encoding"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,35 +19,16 @@ var (
 
 // ParseCiphers reads "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, ...". Insecure suites are not
 // known here.
-func ParseCiphers(s string) (Ciphers, error) {
-	var ciphers Ciphers
-	var problems []error
-	if strings.TrimSpace(s) == "" {
-		return nil, nil
-	}
-	for name := range strings.SplitSeq(s, ",") {
-		name = strings.TrimSpace(name)
-		id, ok := cipherOf(name)
-		switch {
-		case !ok:
-			problems = append(problems, fmt.Errorf("%q is no cipher suite of TLS 1.2, or an insecure one: write names as "+
-				"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, or nothing for all good ones", name))
-		case slices.Contains(ciphers, id):
-			problems = append(problems, fmt.Errorf("%q is there twice: keep one", name))
-		default:
-			ciphers = append(ciphers, id)
-		}
-	}
-	return ciphers, errors.Join(problems...)
-}
+func ParseCiphers(s string) (Ciphers, error) { return parseList(s, parseCipher) }
 
-func cipherOf(name string) (uint16, bool) {
+func parseCipher(name string) (uint16, error) {
 	for _, suite := range tls.CipherSuites() {
 		if suite.Name == name && slices.Contains(suite.SupportedVersions, tls.VersionTLS12) {
-			return suite.ID, true
+			return suite.ID, nil
 		}
 	}
-	return 0, false
+	return 0, fmt.Errorf("%q is no cipher suite of TLS 1.2, or an insecure one: write names as "+
+		"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, or nothing for all good ones", name)
 }
 
 // String writes the suites so that ParseCiphers reads them again.

@@ -2,10 +2,8 @@ package config
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -20,24 +18,13 @@ var (
 // ParseNetworks reads "10.0.0.0/8, 2001:db8::1". The error holds one for each entry that is
 // wrong.
 func ParseNetworks(s string) (Networks, error) {
-	var networks Networks
-	var problems []error
-	if strings.TrimSpace(s) == "" {
-		return nil, nil
-	}
-	for entry := range strings.SplitSeq(s, ",") {
-		entry = strings.TrimSpace(entry)
+	return parseList(s, func(entry string) (netip.Prefix, error) {
 		network, err := parseNetwork(entry)
-		switch {
-		case err != nil || network.Addr().Is4In6():
-			problems = append(problems, fmt.Errorf("%q is no network: write one as 10.0.0.0/8, or an address", entry))
-		case slices.Contains(networks, network):
-			problems = append(problems, fmt.Errorf("%q is there twice: keep one", entry))
-		default:
-			networks = append(networks, network)
+		if err != nil || network.Addr().Is4In6() {
+			err = fmt.Errorf("%q is no network: write one as 10.0.0.0/8, or an address", entry)
 		}
-	}
-	return networks, errors.Join(problems...)
+		return network, err
+	})
 }
 
 // String writes the networks so that ParseNetworks reads them again.
