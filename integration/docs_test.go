@@ -235,21 +235,19 @@ func serveIn(t *testing.T, dir string) {
 	spdtest.StartProcess(t, cmd, spdtest.HTTPReady("http://"+admin[1]+"/readyz"))
 }
 
-// The statements of the pages run, in order, on all kinds of databases, and what they
+// The statements of docs/sql.md run, in order, on all kinds of databases, and what they
 // leave behind is an account that SPD can read.
 func TestDocsSQL(t *testing.T) {
 	for _, kind := range databases(t) {
 		t.Run(kind.driver, func(t *testing.T) {
 			program, raw := kind.open(t)
-			for _, name := range []string{"docs/sql.md", "docs/operations.md"} {
-				for _, e := range examples(t, name, "") {
-					if e.lang != "sql" {
-						continue
-					}
-					execAll(t, raw, e.text)
-					if _, err := program.ListUsers(t.Context()); err != nil {
-						t.Errorf("%v, after\n%s", err, e.text)
-					}
+			for _, e := range examples(t, "docs/sql.md", "") {
+				if e.lang != "sql" {
+					continue
+				}
+				execAll(t, raw, e.text)
+				if _, err := program.ListUsers(t.Context()); err != nil {
+					t.Errorf("%v, after\n%s", err, e.text)
 				}
 			}
 		})
