@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,8 +12,8 @@ import (
 )
 
 // newGroupCommand administers groups of accounts.
-func newGroupCommand(open func(context.Context) (*db.DB, error)) *cobra.Command {
-	g := groupCommands{userCommands{open: open}}
+func newGroupCommand(database databaseCommands) *cobra.Command {
+	g := groupCommands{database}
 	group := &cobra.Command{
 		Use:   "group",
 		Short: "Administer groups, whose values accounts inherit",
@@ -27,7 +26,7 @@ func newGroupCommand(open func(context.Context) (*db.DB, error)) *cobra.Command 
 	return group
 }
 
-type groupCommands struct{ userCommands }
+type groupCommands struct{ databaseCommands }
 
 func (g groupCommands) add() *cobra.Command {
 	var f userFlags

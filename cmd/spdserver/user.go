@@ -13,7 +13,7 @@ import (
 
 // userCommands is what the commands under "user" share.
 type userCommands struct {
-	open          func(context.Context) (*db.DB, error) // the command closes it
+	databaseCommands
 	defaultBucket func() string
 	scheme        func() string // of new passwords
 }
@@ -208,18 +208,6 @@ func (u userCommands) del() *cobra.Command {
 			printf(cmd, "Account %s deleted. Its files are not: they stay in %s.\n", printable(args[0]), where)
 			return nil
 		}),
-	}
-}
-
-// with opens the database for a command and closes it.
-func (u userCommands) with(run func(*cobra.Command, *db.DB, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) (err error) {
-		accounts, err := u.open(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, accounts.Close()) }()
-		return run(cmd, accounts, args)
 	}
 }
 

@@ -42,13 +42,14 @@ func (c *userCLI) open(ctx context.Context) (*db.DB, error) {
 
 func (c *userCLI) run(args ...string) (string, error) {
 	return c.execute(newUserCommand(userCommands{
-		open: c.open, defaultBucket: func() string { return "spd" }, scheme: func() string { return c.scheme },
+		databaseCommands: databaseCommands{c.open},
+		defaultBucket:    func() string { return "spd" }, scheme: func() string { return c.scheme },
 	}), args...)
 }
 
 // group runs "spdserver group ...".
 func (c *userCLI) group(args ...string) (string, error) {
-	return c.execute(newGroupCommand(c.open), args...)
+	return c.execute(newGroupCommand(databaseCommands{c.open}), args...)
 }
 
 func (c *userCLI) execute(cmd *cobra.Command, args ...string) (string, error) {
@@ -224,7 +225,10 @@ func TestUserPasswordScheme(t *testing.T) {
 
 func TestUserAddNeedsBucket(t *testing.T) {
 	c := newUserCLI(t)
-	cmd := newUserCommand(userCommands{open: c.open, defaultBucket: func() string { return "" }, scheme: func() string { return c.scheme }})
+	cmd := newUserCommand(userCommands{
+		databaseCommands: databaseCommands{c.open},
+		defaultBucket:    func() string { return "" }, scheme: func() string { return c.scheme },
+	})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs([]string{"add", "alice", "--password", "hunter2"})
 	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "s3.bucket") {
