@@ -21,6 +21,7 @@ type watchedConn struct {
 	ahead *bufio.Reader // for those who send much
 
 	corks *sync.Pool // of *[]byte of corkSize
+	mu    sync.Mutex // guards cork: whoever closes a connection of TLS writes, too, its alert
 	cork  *[]byte    // of a writer that gathers; nil: none does
 }
 
@@ -56,11 +57,14 @@ func (c *watchedConn) Ended() bool { return c.ended.Load() }
 
 // Write implements net.Conn.
 func (c *watchedConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
 	if c.cork == nil {
+		c.mu.Unlock()
 		return c.Conn.Write(p)
 	}
+	defer c.mu.Unlock()
 	if len(*c.cork)+len(p) > corkSize {
-		if err := c.flush(); err != nil {
+		if err := c.flush(c.cork); err != nil {
 			return 0, err
 		}
 	}
@@ -71,23 +75,29 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 // Cork gathers what is written from now on; see driver.Corker. It and Uncork are called by
 // the goroutine that writes.
 func (c *watchedConn) Cork() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.cork, _ = c.corks.Get().(*[]byte); c.cork == nil {
 		gathered := make([]byte, 0, corkSize)
 		c.cork = &gathered
 	}
 }
 
-// Uncork sends what has been gathered.
+// Uncork sends what has been gathered. An alert that is written meanwhile goes its own way:
+// it must not stay in memory that another connection gets.
 func (c *watchedConn) Uncork() error {
-	err := c.flush()
-	c.corks.Put(c.cork)
+	c.mu.Lock()
+	cork := c.cork
 	c.cork = nil
+	c.mu.Unlock()
+	err := c.flush(cork)
+	c.corks.Put(cork)
 	return err
 }
 
-func (c *watchedConn) flush() error {
-	gathered := *c.cork
-	*c.cork = gathered[:0]
+func (c *watchedConn) flush(cork *[]byte) error {
+	gathered := *cork
+	*cork = gathered[:0]
 	if len(gathered) >= socket.Worth {
 		if raw, err := socket.Of(c.Conn); err == nil {
 			_, err := socket.Write(raw, gathered)

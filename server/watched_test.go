@@ -87,3 +87,48 @@ func TestReadAheadForThoseWhoSendMuch(t *testing.T) {
 type onlyReader struct{ from io.Reader }
 
 func (r onlyReader) Read(p []byte) (int, error) { return r.from.Read(p[:min(len(p), 5<<10)]) }
+
+// heldConn takes nothing until it is told to.
+type heldConn struct {
+	net.Conn
+	begun, held chan struct{}
+}
+
+func (c *heldConn) Write(p []byte) (int, error) {
+	c.begun <- struct{}{}
+	<-c.held
+	return len(p), nil
+}
+
+// Close of a TLS connection writes an alert, at any time. It must not get into what the next
+// connection sends.
+func TestAlertWhileUncorking(t *testing.T) {
+	var pool sync.Pool
+	held := &heldConn{begun: make(chan struct{}), held: make(chan struct{})}
+	c := &watchedConn{Conn: held, corks: &pool}
+	c.Cork()
+	gathered := c.cork
+	_, _ = c.Write([]byte("record")) // Uncork tells
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := c.Uncork(); err != nil {
+			t.Error(err)
+		}
+	})
+	<-held.begun
+	gone := make(chan struct{})
+	done.Go(func() {
+		_, _ = c.Write([]byte("alert")) // it may be lost
+		close(gone)
+	})
+	select {
+	case <-held.begun:
+	case <-gone:
+		t.Error("the alert was gathered")
+	}
+	close(held.held)
+	done.Wait()
+	if n := len(*gathered); n != 0 {
+		t.Errorf("%d bytes are left for the next connection", n)
+	}
+}
