@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +20,9 @@ import (
 // holds no more goroutines and files than before.
 func TestGarbage(t *testing.T) {
 	t.Parallel()
-	s := start(t, spdtest.Options{TLS: true})
+	s := start(t, spdtest.Options{TLS: true, Config: map[string]string{
+		"guard.allow": "127.0.0.1", "guard.connection_rate": "0", "guard.max_pending": "1000",
+	}})
 	use := func() {
 		c := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
 		c.Put("226", "STOR f", []byte("hello"))
@@ -75,32 +78,48 @@ func TestGarbage(t *testing.T) {
 	use()
 	awaitUsage(t, s, before)
 
-	t.Run("2,000 connections at once", func(t *testing.T) {
+	// Half of the places are for all. Who has logged in, and who has few neighbours, finds
+	// one even so.
+	t.Run("2,000 connections at once, of 40 networks", func(t *testing.T) {
 		conns := make([]net.Conn, 2000)
 		var opening sync.WaitGroup
+		var greeted atomic.Int64
 		slots := make(chan struct{}, 100)
 		for i := range conns {
 			slots <- struct{}{}
 			opening.Go(func() {
 				defer func() { <-slots }()
-				conn, err := net.Dial("tcp", s.Addr())
+				conn, err := dialFrom(fmt.Sprintf("127.%d.0.1", 1+i%40), s.Addr())
 				if err != nil {
 					t.Errorf("connection %d: %v", i, err)
 					return
 				}
 				conns[i] = conn
-				_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
-				if _, err := io.ReadFull(conn, make([]byte, len("220 "))); err != nil {
-					t.Errorf("connection %d: greeting: %v", i, err)
+				switch got := greeting(t, conn); got {
+				case "220 ":
+					greeted.Add(1)
+				case "421 ":
+				default:
+					t.Errorf("connection %d: greeting %q", i, got)
 				}
 			})
 		}
 		opening.Wait()
-		if got := metric(t, s.Admin(), "spd_sessions"); got != 2000 {
+		if got := greeted.Load(); got != 500 {
+			t.Errorf("%d were let in", got)
+		}
+		if got := metric(t, s.Admin(), "spd_sessions"); got != 500 {
 			t.Errorf("%v sessions", got)
 		}
 		use()
-		for _, conn := range conns {
+		lonely, err := dialFrom("127.99.0.1", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := greeting(t, lonely); got != "220 " {
+			t.Errorf("greeting %q for a network that has no other connection", got)
+		}
+		for _, conn := range append(conns, lonely) {
 			if conn != nil {
 				_ = conn.Close()
 			}
@@ -108,6 +127,16 @@ func TestGarbage(t *testing.T) {
 	})
 	use()
 	awaitUsage(t, s, before)
+}
+
+// greeting is the code that the node greets a connection with.
+func greeting(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	code := make([]byte, len("220 "))
+	if _, err := io.ReadFull(conn, code); err != nil {
+		t.Errorf("greeting of %v: %v", conn.LocalAddr(), err)
+	}
+	return string(code)
 }
 
 // shout sends data, says no more, and reads until the node has had enough, or has answered
