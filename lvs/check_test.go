@@ -111,7 +111,7 @@ func TestCheck(t *testing.T) {
 		{"no keepalived", "d1", func(f *fake) { f.files["/proc/net/ip_vs"] = "" }, slices.Repeat([]string{"IPVS fwmark"}, 8)},
 		{"no ip_vs", "d1", func(f *fake) { delete(f.files, "/proc/net/ip_vs") }, []string{"IPVS table"}},
 		{"scheduler", "d1", ipvs("E8 mh", "E8 wlc"), []string{"IPVS fwmark 1000: scheduler is wlc, not mh"}},
-		{"persistence", "d1", ipvs("E9 rr", "E9 rr persistent 300000 FFFFFFFF"), []string{"IPVS fwmark 1001: persistence is 300 s, not 0 s"}},
+		{"persistence", "d1", ipvs("E9 rr", "E9 rr persistent 75000 FFFFFFFF"), []string{"IPVS fwmark 1001: persistence is 75000 ticks of the kernel, not 0 s"}},
 		{"node missing", "d1", ipvs("  -> C0000216:0000      Route   0      2          0\n", ""), []string{"IPVS fwmark 1000: 192.0.2.22 is missing"}},
 		{"strange node", "d1", ipvs("C0000216", "C0000299"), []string{"IPVS fwmark 1000: 192.0.2.22 is missing", "IPVS fwmark 1000: 192.0.2.153 is no node"}},
 		{"strange service", "d1", ipvs("000003EF", "000003F0"), []string{"IPVS fwmark 1007: is missing", "IPVS fwmark 1008: is none"}},
@@ -127,6 +127,20 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got %q, %v, want %q", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// A director of testdata/persistence, whose kernel counts 250 ticks a second.
+func TestCheckPersistence(t *testing.T) {
+	c := load(t, "testdata/persistence")
+	for ticks, differs := range map[string]bool{"75000": false, "30000": false, "60000": true} {
+		f := newFake(c, "d1")
+		f.files["/proc/net/ip_vs"] = "FWM  000003E8 rr persistent " + ticks + " FFFFFFFF\n" +
+			"  -> C0000215:0000      Route   100    1          0\n  -> C0000216:0000      Route   100    2          0\n"
+		got, err := c.Check(t.Context(), "d1", f.machine())
+		if err != nil || len(got) > 0 != differs {
+			t.Errorf("%s ticks: got %q, %v", ticks, got, err)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // liveService is an IPVS service by firewall mark, as the kernel has it.
 type liveService struct {
 	scheduler   Scheduler
-	persistence int // seconds
+	persistence int // ticks of the kernel; 0: none
 	servers     map[netip.Addr]int
 }
 
@@ -48,8 +48,8 @@ func (c *check) service(want service, have liveService) {
 	if have.scheduler != want.Scheduler {
 		c.differs("IPVS fwmark %d: scheduler is %s, not %s", want.Mark, have.scheduler, want.Scheduler)
 	}
-	if have.persistence != want.Persistence {
-		c.differs("IPVS fwmark %d: persistence is %d s, not %d s", want.Mark, have.persistence, want.Persistence)
+	if !lasts(have.persistence, want.Persistence) {
+		c.differs("IPVS fwmark %d: persistence is %d ticks of the kernel, not %d s", want.Mark, have.persistence, want.Persistence)
 	}
 	for _, s := range want.Servers {
 		weight, ok := have.servers[s.Address]
@@ -64,6 +64,12 @@ func (c *check) service(want service, have liveService) {
 	for ip := range have.servers {
 		c.differs("IPVS fwmark %d: %s is no node", want.Mark, ip)
 	}
+}
+
+// lasts compares ticks with seconds, for each number of ticks a second that kernels are built
+// with (CONFIG_HZ).
+func lasts(ticks, seconds int) bool {
+	return slices.ContainsFunc([]int{100, 250, 300, 1000}, func(hz int) bool { return ticks == seconds*hz })
 }
 
 // parseIPVS reads /proc/net/ip_vs (ip_vs_ctl.c, ip_vs_info_seq_show), as far as it is about
@@ -96,17 +102,17 @@ func parseIPVS(text string) (map[int]liveService, error) {
 	return services, nil
 }
 
-// persistent reads "persistent 300000 FFFFFFFF": milliseconds, and a mask.
+// persistent reads "persistent 75000 FFFFFFFF": ticks of the kernel, and a mask.
 func persistent(flags []string) int {
 	i := slices.Index(flags, "persistent")
 	if i < 0 || i+1 >= len(flags) {
 		return 0
 	}
-	ms, err := strconv.Atoi(flags[i+1])
+	ticks, err := strconv.Atoi(flags[i+1])
 	if err != nil {
 		return 0
 	}
-	return ms / 1000
+	return ticks
 }
 
 // parseServer reads "0A4D0015:0000" or "[fd00:...:0015]:0000", and a weight.

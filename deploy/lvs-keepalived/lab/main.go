@@ -42,6 +42,7 @@ func stages() []stage {
 		{"rolling", "all nodes restarted under load", false, stageRolling},
 		{"outage", "database away for 30 s; a store node killed", false, stageOutage},
 		{"split", "a node that cannot reach the database", false, stageSplit},
+		{"persistence", "the variant for small sites", false, stagePersistence},
 		{"cost", "SQL statements and sync traffic of sessions and transfers", false, stageCost},
 		{"scale", "throughput of 1, 2, 4, 8 nodes with a fixed share of CPU each", false, stageScale},
 	}
@@ -101,6 +102,7 @@ type lab struct {
 	bin, out  string
 	report    report
 	scheduler string     // of new sessions
+	variant   string     // of the cluster
 	processes []*process // all that were started, to end them
 	directors []*director
 	nodes     []*node
@@ -119,7 +121,7 @@ func newLab(ctx context.Context, nodes int, bin, out string) (*lab, error) {
 	if os.Getenv("LVS_LAB") == "" {
 		return nil, errors.New("start it with run.sh, which gives it namespaces of its own")
 	}
-	l := &lab{ctx: ctx, scheduler: "mh"}
+	l := &lab{ctx: ctx, scheduler: "mh", variant: "ranges"}
 	var err error
 	if l.bin, err = filepath.Abs(bin); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ func (l *lab) clusterFile() string { return filepath.Join(l.out, "cluster.yaml")
 func (l *lab) render() error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "vip: {ipv4: %s, ipv6: %q}\n", vip4, vip6)
-	fmt.Fprintf(&b, "scheduler: %s\n", l.scheduler)
+	fmt.Fprintf(&b, "variant: %s\nscheduler: %s\n", l.variant, l.scheduler)
 	b.WriteString("passive: {base: 30000, size: 200}\ndirectors:\n") // their kernel has no nftables; the nodes' has
 	for _, d := range l.directors {
 		fmt.Fprintf(&b, "  - {name: %s, ipv4: %s, ipv6: \"fd77::%d\", firewall: iptables-legacy}\n", d.name(), d.ip(), d.host())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -106,15 +107,5 @@ func (l *lab) schedule(scheduler string) error {
 			return err
 		}
 	}
-	if _, err := l.await("the directors have reloaded", nodeLimit, func() error {
-		for _, d := range l.directors {
-			if err := d.lvsCheck(); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	return l.awaitCluster()
+	return errors.Join(l.awaitChecked(), l.awaitCluster())
 }
