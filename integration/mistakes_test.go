@@ -83,7 +83,7 @@ func TestCheckOfWhatIsRight(t *testing.T) {
 	s := spdtest.Configure(t, spdtest.Options{Servers: servers, TLS: true})
 	for _, want := range []string{"serve will make bucket", "exists"} {
 		out, code := s.Run("check")
-		if code != 0 || strings.Count(out, "ok ") != 4 || !strings.Contains(out, want) {
+		if code != 0 || strings.Count(out, "ok ") != 6 || !strings.Contains(out, want) {
 			t.Errorf("check: exit code %d, no %q\n%s", code, want, out)
 		}
 		noSecrets(t, "check", out)
