@@ -8,7 +8,7 @@ import (
 // drawScale draws throughput over the number of nodes, next to what a lone node's would be
 // if it grew without loss.
 func drawScale(points []point) []byte {
-	const left, bottom, width, height = 70, 300, 480, 260
+	const left, bottom, width, height = 70, 300, 430, 260
 	if len(points) == 0 {
 		return nil
 	}
