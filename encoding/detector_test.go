@@ -1,6 +1,7 @@
 package encoding
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -161,6 +162,29 @@ func TestRelativesAreNoDoubt(t *testing.T) {
 		if _, confidence := d.Charset(); d.Seen() != charset || confidence < worthSeen {
 			t.Errorf("%s is seen as %q, confidence %v", charset, d.Seen(), confidence)
 		}
+	}
+}
+
+// A client that says names in UTF-8 and in another charset leaves no hint behind, whichever
+// came last; one name that stands alone changes nothing.
+func TestMixedNamesAreNoHint(t *testing.T) {
+	utf8 := []string{"日本語", "документы", "Größe", "élève"}
+	latin1 := []string{"\xe9t\xe9", "R\xe9sum\xe9 de l'\xe9t\xe9", "pi\xe8ces re\xe7ues"}
+	for _, names := range [][]string{slices.Concat(utf8, latin1), slices.Concat(latin1, utf8)} {
+		d := NewDetector(Hints{})
+		for _, name := range names {
+			_ = d.Decode(name)
+		}
+		if seen := d.Seen(); seen != "" {
+			t.Errorf("%q: to be remembered is %q", names, seen)
+		}
+	}
+	d := NewDetector(Hints{})
+	for _, name := range slices.Concat(latin1, []string{"f\xeate", "ao\xfbt"}, utf8[:1]) {
+		_ = d.Decode(name)
+	}
+	if seen := d.Seen(); seen != "windows-1252" {
+		t.Errorf("with one name in UTF-8, to be remembered is %q", seen)
 	}
 }
 

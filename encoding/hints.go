@@ -142,11 +142,30 @@ func (d *Detector) Language(tag string) {
 func (d *Detector) Seen() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.names == 0 || d.fixed || d.confidence() < worthSeen {
+	if d.names == 0 || d.fixed || d.confidence() < worthSeen || d.mixed() {
 		return ""
 	}
 	return d.codec.Name()
 }
+
+// mixed tells whether many of the last names were in UTF-8 where the session now is in
+// another charset, or the other way round. Who says both shows his next session's charset by
+// neither; and a wrong hint would make all names in UTF-8 look strange to it.
+func (d *Detector) mixed() bool {
+	isUTF8 := func(c Codec) bool { return c.Name() == "UTF-8" }
+	others := 0
+	last := d.recent[:min(d.names, len(d.recent))]
+	for _, c := range last {
+		if c.best >= 0 && isUTF8(candidates()[c.best].codec) != isUTF8(d.codec) {
+			others++
+		}
+	}
+	return manyOthers*others > len(last)
+}
+
+// manyOthers is the part of a session's names, one in so many, that may be in another charset
+// before it counts as mixed.
+const manyOthers = 4
 
 // worthSeen is the confidence from which on a charset is worth remembering.
 const worthSeen = 0.9
