@@ -37,7 +37,7 @@ func defaultGuard() Guard {
 		ConnectionRate:      50,
 		ConnectionBurst:     200,
 		MaxHandshakes:       64,
-		CommandsBeforeLogin: 20,
+		CommandsBeforeLogin: 100,
 		BytesBeforeLogin:    16 * KiB,
 	}
 }
