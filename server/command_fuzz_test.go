@@ -3,31 +3,23 @@ package server
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/buffer"
-	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/internal/spdtest/dbtest"
 	"github.com/spdscheme/spdserver/store/memory"
 	"github.com/spdscheme/spdserver/upload"
 )
 
 // loggedInSessions makes sessions of a user with a few files, whose replies go to a buffer.
-func loggedInSessions(f *testing.F) func() (*session, *replyConn) {
-	f.Helper()
-	database, err := db.Open(f.Context(), "sqlite://"+filepath.Join(f.TempDir(), "spd.db"), db.Options{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = database.Close() })
-	if err := database.Migrate(f.Context()); err != nil {
-		f.Fatal(err)
-	}
+func loggedInSessions(t testing.TB) func() (*session, *replyConn) {
+	t.Helper()
+	database := dbtest.Open(t)
 	log := slog.New(slog.DiscardHandler)
 	bucket := memory.New().Bucket("spd")
 	uploads := upload.NewManager(upload.Options{Journal: database, Node: "fuzz", Log: log})

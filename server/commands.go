@@ -40,6 +40,8 @@ func beforeLogin(c command) bool {
 
 // dispatch executes a command line.
 func (s *session) dispatch(line string) {
+	c := parseCommand(line)
+	s.isDue(c.verb)
 	if s.saysTooMuch() {
 		s.farewellNow("421 Too many commands before the login; connect again")
 		return
@@ -48,7 +50,6 @@ func (s *session) dispatch(line string) {
 		s.reply("500 Command line too long")
 		return
 	}
-	c := parseCommand(line)
 	if c.verb == "" {
 		s.reply("500 No command given")
 		return

@@ -47,16 +47,29 @@ func (s *session) readLine() (string, error) {
 	return line, err
 }
 
-// note does what a line must do as soon as it has been read.
+// note does what a line must do as soon as it has been read. ABOR ends the transfer in
+// progress, and those that begin before its own turn comes.
 func (s *session) note(verb string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.active = time.Now()
-	switch {
-	case verb == "QUIT":
+	switch verb {
+	case "QUIT":
 		s.quit = true
-	case verb == "ABOR" && s.running != nil:
-		s.running.cancel(errAborted)
+	case "ABOR":
+		s.aborts++
+		if s.running != nil {
+			s.running.cancel(errAborted)
+		}
+	}
+}
+
+// isDue says that a line which was noted is executed now.
+func (s *session) isDue(verb string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if verb == "ABOR" && s.aborts > 0 {
+		s.aborts--
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +22,7 @@ import (
 	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/encoding"
+	"github.com/spdscheme/spdserver/internal/spdtest/dbtest"
 	"github.com/spdscheme/spdserver/server"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/memory"
@@ -44,14 +44,7 @@ type rig struct {
 
 func newRig(t *testing.T, change func(*server.Options)) *rig {
 	t.Helper()
-	database, err := db.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "spd.db"), db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = database.Close() })
-	if err := database.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	database := dbtest.Open(t)
 	r := &rig{t: t, files: &storetest.Faulty{Store: memory.New().Bucket("spd")}, db: database}
 	r.start("first", change)
 	return r

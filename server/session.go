@@ -66,6 +66,7 @@ type session struct {
 	secure   bool
 	clientCN string    // common name of the client's certificate, if it was verified
 	running  *transfer // in progress, or nil
+	aborts   int       // ABORs that have been read, but not executed yet
 	active   time.Time
 	wakes    time.Time  // the deadline of reading; zero: none
 	farewell string     // reply that ends the session as soon as it is idle

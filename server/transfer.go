@@ -68,8 +68,11 @@ func (s *session) beginTransfer(t *transfer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = t
-	if s.isGone && !s.quit { // see lost
+	switch {
+	case s.isGone && !s.quit: // see lost
 		t.cancel(errClientGone)
+	case s.aborts > 0: // see note
+		t.cancel(errAborted)
 	}
 }
 
