@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/spdscheme/spdserver/auth"
 	"github.com/spdscheme/spdserver/cluster"
 	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/internal/spdtest/dbtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -60,14 +60,7 @@ func (b *logBuffer) count(text string) int {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	database, err := db.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "spd.db"), db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = database.Close() })
-	if err := database.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	database := dbtest.Open(t)
 	r := &rig{t: t, db: database, seen: make(map[string]auth.Found)}
 	r.member = cluster.New(cluster.Options{
 		Registry: registry{database, r}, Accounts: registry{database, r}, Local: r,

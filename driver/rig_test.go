@@ -6,33 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/spdscheme/spdserver/auth"
-	"github.com/spdscheme/spdserver/buffer"
-	"github.com/spdscheme/spdserver/db"
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/encoding"
-	"github.com/spdscheme/spdserver/quota"
-	"github.com/spdscheme/spdserver/store"
-	"github.com/spdscheme/spdserver/store/memory"
 	"github.com/spdscheme/spdserver/store/mounted"
-	"github.com/spdscheme/spdserver/store/storetest"
 	"github.com/spdscheme/spdserver/upload"
 )
 
@@ -42,115 +32,6 @@ const (
 	bucket   = "spd-bucket"
 	partSize = 64 << 10 // bytes of a part: "large" files are a few of these
 )
-
-// world is what sessions share: a bucket, and a database with the accounts.
-type world struct {
-	t        *testing.T
-	service  *memory.Service
-	bucket   store.Store       // what is really stored
-	faults   *storetest.Faulty // the way there, which tests break
-	requests *counter          // and what a session's driver sees
-	db       *db.DB
-	ledger   *quota.Ledger
-	counter  *quota.Counter
-	budget   *buffer.Budget
-	made     driver.MadeDirs
-	later    atomic.Int64 // nanoseconds by which the store's clock is ahead
-}
-
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	w := &world{t: t, budget: buffer.NewBudget(64 << 20)}
-	service := memory.New()
-	service.MinPartSize = partSize
-	service.Now = func() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
-	w.service, w.bucket = service, service.Bucket(bucket)
-	w.faults = &storetest.Faulty{Store: timedCopies{w.bucket}}
-	w.requests = newCounter(w.faults)
-
-	w.db = openDB(t)
-	log := slog.New(slog.DiscardHandler)
-	w.counter = &quota.Counter{Counts: w.db.Counts(), Stores: w.open, Places: placesOf, Node: "node", Log: log}
-	w.ledger = quota.NewLedger(quota.Options{Counts: w.db.Counts(), Counter: w.counter, Node: "node", Log: log})
-	return w
-}
-
-// open opens any bucket but "missing".
-func (w *world) open(name string) (store.Store, error) {
-	switch name {
-	case bucket:
-		return w.requests, nil
-	case "missing":
-		return nil, store.ErrNoBucket
-	}
-	return timedCopies{w.service.Bucket(name)}, nil
-}
-
-// placesOf is where the files of users without mounts are.
-func placesOf(_ context.Context, n quota.Name) ([]quota.Place, error) {
-	if n.User == "" {
-		return []quota.Place{quota.PlaceOf(n)}, nil
-	}
-	return []quota.Place{{Bucket: bucket, Prefix: n.User + "/"}}, nil
-}
-
-// countAgain makes the counts again that are in doubt, when nothing is under way.
-func (w *world) countAgain() {
-	w.t.Helper()
-	ctx, cancel := context.WithCancel(w.t.Context())
-	cancel()
-	w.ledger.Run(ctx) // one last round
-	if err := w.counter.Work(w.t.Context()); err != nil {
-		w.t.Error(err)
-	}
-}
-
-// openDB opens a database without accounts.
-func openDB(t *testing.T) *db.DB {
-	t.Helper()
-	data, err := emptyDB()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "spd.db")
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(t.Context(), "sqlite://"+file, db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
-	return d
-}
-
-// emptyDB is a database with nothing but its schema, which takes a while to make.
-var emptyDB = sync.OnceValues(func() (data []byte, err error) {
-	dir, err := os.MkdirTemp("", "spd")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "empty.db")
-	d, err := db.Open(context.Background(), "sqlite://"+file, db.Options{})
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(d.Migrate(context.Background()), d.Close()); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(file)
-})
-
-// timedCopies answers Copy as S3 does, with the time of the copy.
-type timedCopies struct{ store.Store }
-
-func (s timedCopies) Copy(ctx context.Context, dst string, src store.Object) (store.Object, error) {
-	if o, err := s.Store.Copy(ctx, dst, src); err != nil {
-		return o, err
-	}
-	return s.Stat(ctx, dst)
-}
 
 // session is one user's Driver, called as the server calls it: each method is an FTP
 // command.
@@ -485,126 +366,6 @@ func (s *session) isDir(p string, want ...string) {
 	if !slices.Equal(names, want) {
 		s.t.Errorf("LIST %s: %q, want %q", p, names, want)
 	}
-}
-
-// objects is all that the bucket holds: contents by key.
-func (w *world) objects() map[string]string {
-	w.t.Helper()
-	found := make(map[string]string)
-	for o, err := range w.bucket.List(w.t.Context(), "", store.ListOptions{}) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		body, _, err := w.bucket.Open(w.t.Context(), o.Key, 0, -1, "")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		data, err := io.ReadAll(body)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		_ = body.Close()
-		found[o.Key] = string(data)
-	}
-	return found
-}
-
-// unchanged checks that the bucket holds what it did, and no upload besides.
-func (w *world) unchanged(before map[string]string) {
-	w.t.Helper()
-	w.sameObjects(before)
-	w.noUploads()
-}
-
-// sameObjects checks that the store holds what it did before.
-func (w *world) sameObjects(before map[string]string) {
-	w.t.Helper()
-	after := w.objects()
-	if !maps.Equal(before, after) {
-		w.t.Errorf("objects %q, want %q", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
-	}
-}
-
-// noUploads checks that no multipart upload is left, in the store or in the journal.
-func (w *world) noUploads() {
-	w.t.Helper()
-	uploads, err := w.bucket.Uploads(w.t.Context(), "")
-	if err != nil || len(uploads) > 0 {
-		w.t.Errorf("uploads left in the store: %v, %v", uploads, err)
-	}
-	records, err := w.db.Expired(w.t.Context(), time.Now().Add(time.Hour))
-	if err != nil || len(records) > 0 {
-		w.t.Errorf("uploads left in the journal: %v, %v", records, err)
-	}
-}
-
-// plant stores an object without the gateway, as other programs do.
-func (w *world) plant(key, data string) {
-	w.t.Helper()
-	_, err := w.bucket.Put(w.t.Context(), key, strings.NewReader(data), int64(len(data)), store.PutOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// fail makes requests fail: those of one kind, to keys that contain part.
-func (w *world) fail(op, part string, err error) {
-	w.faults.Before = func(_ context.Context, c storetest.Call) error {
-		if c.Op == op && strings.Contains(c.Key, part) {
-			return fmt.Errorf("%s http://minio.internal/%s/%s: %w", op, bucket, c.Key, err)
-		}
-		return nil
-	}
-}
-
-// counter counts the requests that an S3 service would get.
-type counter struct {
-	store.Store
-	mu   sync.Mutex
-	seen []string
-}
-
-func newCounter(s store.Store) *counter {
-	c := &counter{}
-	c.Store = &storetest.Faulty{Store: s, Before: func(_ context.Context, call storetest.Call) error {
-		if call.Op != "List" {
-			c.add(call.Op)
-		}
-		return nil
-	}}
-	return c
-}
-
-func (c *counter) add(op string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen = append(c.seen, op)
-}
-
-// List counts pages: the first, and one whenever more than a page has come.
-func (c *counter) List(ctx context.Context, prefix string, opts store.ListOptions) iter.Seq2[store.Object, error] {
-	return func(yield func(store.Object, error) bool) {
-		c.add("List")
-		n := 0
-		for o, err := range c.Store.List(ctx, prefix, opts) {
-			if n > 0 && n%store.PageSize == 0 {
-				c.add("List")
-			}
-			n++
-			if !yield(o, err) {
-				return
-			}
-		}
-	}
-}
-
-// take returns what was counted, and counts anew.
-func (c *counter) take() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	seen := c.seen
-	c.seen = nil
-	return seen
 }
 
 // content is n bytes that do not repeat; more bytes begin with the same.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/spdscheme/spdserver/cluster"
 	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/internal/spdtest/dbtest"
 	"github.com/spdscheme/spdserver/moves"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/memory"
@@ -35,16 +35,9 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	database, err := db.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "spd.db"), db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = database.Close() })
-	if err := database.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	database := dbtest.Open(t)
 	r := &rig{t: t, db: database, stores: memory.New()}
-	_, err = database.Beat(t.Context(), cluster.Beat{Node: cluster.Node{ID: "alive", Name: "alive"}})
+	_, err := database.Beat(t.Context(), cluster.Beat{Node: cluster.Node{ID: "alive", Name: "alive"}})
 	r.must(err)
 	r.dead = r.manager("dead", true)
 	r.alive = &moves.Finisher{

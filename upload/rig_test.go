@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/spdscheme/spdserver/db"
+	"github.com/spdscheme/spdserver/internal/spdtest/dbtest"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/memory"
 	"github.com/spdscheme/spdserver/store/storetest"
@@ -43,42 +42,12 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	data, err := emptyDB()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "spd.db")
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	database, err := db.Open(t.Context(), "sqlite://"+file, db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = database.Close() })
+	database := dbtest.Open(t)
 	r := &rig{t: t, files: &storetest.Faulty{Store: memory.New().Bucket(bucket)}, db: database}
 	r.journal = &faultyJournal{Journal: database}
 	r.node = r.newNode("n1")
 	return r
 }
-
-// emptyDB is a database with nothing but its schema, which takes a while to make.
-var emptyDB = sync.OnceValues(func() (data []byte, err error) {
-	dir, err := os.MkdirTemp("", "spd")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "empty.db")
-	d, err := db.Open(context.Background(), "sqlite://"+file, db.Options{})
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(d.Migrate(context.Background()), d.Close()); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(file)
-})
 
 // newNode is a node in front of the same store and journal.
 func (r *rig) newNode(name string) *upload.Manager {
