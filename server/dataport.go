@@ -75,15 +75,16 @@ func (s *session) doEpsv(c command) {
 }
 
 // openPassive replaces the data port by a passive one; nil if there is none, and the
-// client knows.
+// client knows. A session holds one port, even for a moment: its old one may be the last.
 func (s *session) openPassive() *passivePort {
+	s.setDataPort(nil)
 	port, err := s.server.passive.take(s)
 	if err != nil {
 		s.log.Warn("no passive port", "err", err)
 		s.reply("425 No passive port is free; try again later")
 		return nil
 	}
-	s.setDataPort(port)
+	s.port = port
 	return port
 }
 
