@@ -39,8 +39,8 @@ func TestMistakes(t *testing.T) {
 			if code != 1 {
 				t.Errorf("check: exit code %d", code)
 			}
-			if strings.Count(checked, "FAIL") != 1 || strings.Count(checked, "ok ") != 3 {
-				t.Errorf("check: not one FAIL and three ok:\n%s", checked)
+			if strings.Count(checked, "FAIL") != 1 || strings.Count(checked, "ok ") != 5 {
+				t.Errorf("check: not one FAIL and five ok:\n%s", checked)
 			}
 			s.Serve()
 			if code := s.Wait(); code != 1 {
