@@ -54,6 +54,54 @@ func (d *Driver) reserveRemoval(ctx context.Context, n name, size int64) *quota.
 	return hold
 }
 
+// turn waits until nobody else, on any node, changes a file that counts. End must be called
+// of what it returns, which is nil where there is no quota.
+func (d *Driver) turn(ctx context.Context, n name) (*quota.Turn, error) {
+	if !d.hasQuota(n) {
+		return nil, nil
+	}
+	counted, _ := d.quotaAt(n)
+	t, err := d.Quota.Turn(ctx, counted, d.objectOf(n))
+	if err != nil {
+		return nil, store.Unavailable(err)
+	}
+	return t, nil
+}
+
+// turns does so for both names of a rename, in an order that all keep to.
+func (d *Driver) turns(ctx context.Context, a, b name) (end func(), err error) {
+	if d.objectOf(b) < d.objectOf(a) {
+		a, b = b, a
+	}
+	first, err := d.turn(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if d.objectOf(a) == d.objectOf(b) { // reached in two ways
+		return func() { first.End(d.ctx) }, nil
+	}
+	second, err := d.turn(ctx, b)
+	if err != nil {
+		first.End(d.ctx)
+		return nil, err
+	}
+	return func() { second.End(d.ctx); first.End(d.ctx) }, nil
+}
+
+// objectOf names what is stored for a file, whoever has it and by whatever mount.
+func (d *Driver) objectOf(n name) string {
+	at := d.place(n.key)
+	return at.Bucket + "/" + at.Key
+}
+
+// recount has the count of a file made again.
+func (d *Driver) recount(n name, reason string, err error) {
+	if d.hasQuota(n) {
+		counted, _ := d.quotaAt(n)
+		d.Quota.Recount(counted, reason, err)
+	}
+}
+
 // settle ends a reservation as err says.
 func (d *Driver) settle(hold *quota.Hold, err error) {
 	switch {

@@ -3,6 +3,7 @@ package driver_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -233,6 +234,10 @@ func (brokenCounts) Used(context.Context, quota.Name) (quota.Amount, error) {
 
 func (brokenCounts) Reserve(context.Context, quota.Reservation) error { return errBroken }
 
+func (brokenCounts) TakeTurn(context.Context, string, string, time.Time) (taken, quiet bool, err error) {
+	return false, false, errBroken
+}
+
 func brokenLedger() *quota.Ledger {
 	log := slog.New(slog.DiscardHandler)
 	return quota.NewLedger(quota.Options{Counts: brokenCounts{}, Counter: &quota.Counter{Log: log}, Log: log})
@@ -343,8 +348,8 @@ func TestQuotaOfDeadNode(t *testing.T) {
 	hold.Doubt()
 }
 
-// An account without a quota asks the database for nothing; a small file costs it two short
-// statements, and those that follow one.
+// An account without a quota asks the database for nothing; with one, a small file costs three
+// short statements.
 func TestStatementsOfQuota(t *testing.T) {
 	w := newWorld(t)
 	counts := &countedCounts{Counts: w.db.Counts()}
@@ -356,8 +361,8 @@ func TestStatementsOfQuota(t *testing.T) {
 		t.Errorf("without a quota: %d statements", counts.statements)
 	}
 	s := w.login("alice", func(_ *driver.Deps, u *auth.User) { u.QuotaFiles = 1000 })
-	s.put("first", "x") // which is counted
-	for i, most := range []int{2, 2, 2, 2, 2, 2} {
+	s.put("first", "x")                            // which is counted
+	for i, most := range []int{4, 4, 4, 3, 3, 3} { // a turn taken and ended, a charge, and now and then a reservation
 		counts.statements = 0
 		s.put(string(rune('a'+i)), "x")
 		if counts.statements > most {
@@ -380,6 +385,73 @@ func (c *countedCounts) Charge(ctx context.Context, n quota.Name, add, limit quo
 func (c *countedCounts) Reserve(ctx context.Context, r quota.Reservation) error {
 	c.statements++
 	return c.Counts.Reserve(ctx, r)
+}
+
+func (c *countedCounts) TakeTurn(ctx context.Context, object, node string, lease time.Time) (taken, quiet bool, err error) {
+	c.statements++
+	return c.Counts.TakeTurn(ctx, object, node, lease)
+}
+
+func (c *countedCounts) EndTurn(ctx context.Context, object, node string) (bool, error) {
+	c.statements++
+	return c.Counts.EndTurn(ctx, object, node)
+}
+
+// elsewhere is a session of alice on another node.
+func (w *world) elsewhere(node string, change func(*driver.Deps, *auth.User)) *session {
+	log := slog.New(slog.DiscardHandler)
+	ledger := quota.NewLedger(quota.Options{Counts: w.db.Counts(), Counter: w.counter, Node: node, Log: log})
+	return w.login("alice", func(d *driver.Deps, u *auth.User) {
+		change(d, u)
+		d.Quota = ledger
+	})
+}
+
+// Uploads of one new name that end at once on several nodes, deletions and renames at once,
+// are counted as what is stored in the end.
+func TestQuotaOfNodesAtOnce(t *testing.T) {
+	limited := func(_ *driver.Deps, u *auth.User) { u.QuotaFiles = 100 }
+	for name, do := range map[string]func(s *session, i int) error{
+		"upload":             func(s *session, i int) error { return s.stor("f", content(10+i)) },
+		"delete":             func(s *session, _ int) error { return s.dele("kept") },
+		"rename":             func(s *session, i int) error { return s.rename("kept", fmt.Sprint("to", i)) },
+		"rename to one name": func(s *session, i int) error { return s.rename(fmt.Sprint("from", i), "f") },
+		"rename and delete": func(s *session, i int) error {
+			if i%2 == 0 {
+				return s.dele("kept")
+			}
+			return s.rename("kept", "f")
+		},
+		"upload and delete": func(s *session, i int) error {
+			if i%2 == 0 {
+				return s.dele("kept")
+			}
+			return s.stor("kept", content(20))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			sessions := []*session{w.login("alice", limited), w.elsewhere("b", limited), w.elsewhere("c", limited), w.elsewhere("d", limited)}
+			sessions[0].put("first", "x") // which is counted
+			for range 5 {
+				for _, name := range []string{"kept", "from0", "from1", "from2", "from3"} {
+					sessions[0].put(name, content(5))
+				}
+				var done sync.WaitGroup
+				for i, s := range sessions {
+					done.Go(func() { _ = do(s, i) }) // some do not find it
+				}
+				done.Wait()
+				stored := quota.Amount{}
+				for key, data := range w.objects() {
+					if strings.HasPrefix(key, "alice/") {
+						stored.Bytes, stored.Files = stored.Bytes+int64(len(data)), stored.Files+1
+					}
+				}
+				sessions[0].uses(stored.Bytes, stored.Files)
+			}
+		})
+	}
 }
 
 // A file that several sessions delete at once is taken off once.

@@ -20,14 +20,14 @@ func (d *Driver) Remove(wire string) error {
 		case n.slash:
 			return errNotFile
 		}
-		if d.hasQuota(n) { // two sessions must not both take it off
-			at := d.place(n.key)
-			unlock, err := d.Quota.Lock(d.ctx, at.Bucket+"/"+at.Key)
-			if err != nil {
-				return err
-			}
-			defer unlock()
+		turn, err := d.turn(d.ctx, n)
+		if d.ctx.Err() != nil {
+			return err
 		}
+		if err != nil { // what makes room must not fail
+			d.recount(n, "file deleted out of turn", err)
+		}
+		defer turn.End(d.ctx)
 		e, err := d.lookupFile(d.ctx, n)
 		if discarded := d.discardUnfinished(d.ctx, n); discarded && errors.Is(err, fs.ErrNotExist) {
 			return nil

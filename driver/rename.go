@@ -76,6 +76,11 @@ func (d *Driver) renameFile(source entry, to name) error {
 	if to.slash {
 		return errNotFile
 	}
+	endTurns, err := d.turns(d.ctx, source.name, to)
+	if err != nil {
+		return err
+	}
+	defer endTurns()
 	replaced, err := d.renameTarget(to)
 	if err != nil {
 		return err
@@ -142,6 +147,8 @@ func (d *Driver) moveFile(source entry, to name, replaced *entry) error {
 	d.files.forget(source.key)
 	copied, err := d.copyObject(d.patient, to.key, source.object)
 	if errors.Is(err, store.ErrChanged) { // since RNFR
+		d.recount(source.name, "file renamed that has changed meanwhile", nil)
+		d.recount(to, "file renamed that has changed meanwhile", nil)
 		if source, err = d.lookupFile(d.ctx, source.name); err == nil {
 			copied, err = d.copyObject(d.patient, to.key, source.object)
 		}

@@ -30,6 +30,7 @@ type uploading struct {
 	promise int64        // bytes that ALLO announced, 0: none
 	before  int64        // bytes before the restart point, which clients count, too
 	base    int64        // bytes that are there when the client begins to send
+	turn    *quota.Turn  // to change the file, under a quota
 	hold    *quota.Hold  // what is booked against the quota
 	object  store.Object // what was published
 	ended   time.Time    // when the client had sent everything
@@ -43,6 +44,7 @@ var (
 // check is what is found out about an upload's target while the data come in, so that
 // nobody waits for it.
 type check struct {
+	began    time.Time
 	done     chan struct{} // closed when the rest is set
 	existing entry         // what the upload replaces; zero if nothing
 	err      error
@@ -147,6 +149,7 @@ func (u *uploading) resume(p upload.Partial) error {
 
 // openPresent begins a file with the first bytes of the present one.
 func (u *uploading) openPresent(appending bool, offset int64) error {
+	began := time.Now()
 	present, err := u.driver.lookup(u.ctx, u.name, false)
 	if errors.Is(err, fs.ErrNotExist) && offset == 0 {
 		return u.openNew()
@@ -171,7 +174,7 @@ func (u *uploading) openPresent(appending bool, offset int64) error {
 	if err := u.keepsPromise(u.ctx, present); err != nil {
 		return err
 	}
-	u.check = &check{done: make(chan struct{}), existing: present}
+	u.check = &check{began: began, done: make(chan struct{}), existing: present}
 	close(u.check.done)
 	u.session = u.driver.Uploads.Create(u.target)
 	return u.copyBase(present.object, offset)
@@ -244,7 +247,7 @@ func (u *uploading) receive(firstPart int) {
 // startCheck asks the store about the target while the client is already sending. A
 // refusal stops the upload; after anything else, then is called.
 func (u *uploading) startCheck(then func()) *check {
-	c := &check{done: make(chan struct{})}
+	c := &check{began: time.Now(), done: make(chan struct{})}
 	go func() { // Close waits for it
 		defer close(c.done)
 		c.existing, c.err = u.driver.checkTarget(u.ctx, u.name)
@@ -379,6 +382,10 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 	if err := d.permitSize(size); err != nil {
 		return err
 	}
+	var err error
+	if u.turn, err = d.turn(ctx, u.name); err != nil {
+		return err
+	}
 	replaced, err := u.replaced(ctx, size)
 	if err != nil {
 		return err
@@ -391,11 +398,12 @@ func (u *uploading) confirm(ctx context.Context, size int64) error {
 	return err
 }
 
-// replaced is the file that this one takes the place of. An upload in parts takes long:
-// what was there when it began may have been deleted or replaced meanwhile, and must not
-// be taken off the quota's account twice.
+// replaced is the file that this one takes the place of. What was there when it began may
+// have been deleted or replaced meanwhile, and must not be taken off the quota's account
+// twice. An upload in parts takes long; of a small one the turn tells.
 func (u *uploading) replaced(ctx context.Context, size int64) (entry, error) {
-	if size < u.driver.PartSize || !u.driver.asksForExisting(u.name) {
+	fresh := size < u.driver.PartSize && (u.turn == nil || u.turn.Unchanged(u.check.began))
+	if fresh || !u.driver.asksForExisting(u.name) {
 		return u.check.existing, nil
 	}
 	return u.driver.checkTarget(ctx, u.name)
@@ -413,6 +421,7 @@ func (u *uploading) Close() error {
 		u.keepOrDiscard()
 	}
 	u.driver.settle(u.hold, u.err)
+	u.turn.End(u.driver.ctx)
 	u.cancel()
 	<-u.check.done
 	return u.end()

@@ -163,7 +163,7 @@ func (c *Counter) Work(ctx context.Context) error {
 	for _, r := range expired {
 		err = errors.Join(err, c.resolve(ctx, r))
 	}
-	return err
+	return errors.Join(err, c.Counts.PruneTurns(ctx, now.Add(-TurnsKept)))
 }
 
 // resolve makes a count again, and then forgets the reservation that was left behind.

@@ -33,6 +33,7 @@ type Ledger struct {
 	locks locks
 	mu    sync.Mutex
 	held  map[Name]*held
+	turns map[*Turn]struct{} // that this node has
 }
 
 // held is what is under way of one count.
@@ -48,7 +49,12 @@ type held struct {
 
 // NewLedger returns a Ledger. Its Run must be running for leases to be renewed.
 func NewLedger(o Options) *Ledger {
-	return &Ledger{Options: o, held: make(map[Name]*held), locks: locks{turns: make(map[string]*turn)}}
+	return &Ledger{
+		Options: o,
+		held:    make(map[Name]*held),
+		locks:   locks{queue: make(map[string]*lock)},
+		turns:   make(map[*Turn]struct{}),
+	}
 }
 
 // Hold is one operation under way. Settle or Release must be called once; both do nothing on
@@ -129,6 +135,11 @@ func (h *Hold) Doubt() {
 		h.ledger.doubt(h.held, "operation with an unknown end", nil)
 		h.ledger.end(h)
 	}
+}
+
+// Recount has a count made again that may be wrong, for a reason to log.
+func (l *Ledger) Recount(n Name, reason string, err error) {
+	l.doubt(l.begin(n, Amount{}), reason, err)
 }
 
 // finish charges what is left to be, in spite of a session that has ended.
@@ -219,6 +230,10 @@ func (l *Ledger) round(ctx context.Context, last bool) {
 		}
 	}
 	until := time.Now().Add(leaseTime)
+	if err := l.renewTurns(ctx, until); err != nil {
+		l.Log.Warn("turns to change files not renewed", "err", err)
+		return
+	}
 	if len(l.all()) == 0 {
 		return
 	}

@@ -2,7 +2,8 @@
 //
 // A count is charged before a file is published, in one statement that checks the limit, so
 // that nodes cannot exceed it together. What is freed is taken off after it is gone. So a
-// count may be too high while something is under way, never too low. Before it charges, a
+// count may be too high while something is under way, never too low. Who changes an object
+// has a Turn, so that it is counted once whoever else wants to change it. Before it charges, a
 // node notes how much it may have under way (a Reservation). A node that dies leaves that
 // note behind; when its lease has run out, the count is made again from the store.
 package quota
@@ -94,6 +95,16 @@ type Counts interface {
 	Reserved(ctx context.Context, n Name) ([]Reservation, error)
 	// Expired lists the reservations whose lease ended before a time.
 	Expired(ctx context.Context, before time.Time) ([]Reservation, error)
+	// TakeTurn makes node the only one that changes an object (bucket, "/" and key), until its
+	// lease ends; taken is false if another one has that. quiet: nobody has had it for TurnsKept.
+	TakeTurn(ctx context.Context, object, node string, lease time.Time) (taken, quiet bool, err error)
+	// EndTurn gives it back. held is false if the lease had ended, and another node had come.
+	EndTurn(ctx context.Context, object, node string) (held bool, err error)
+	// RenewTurns extends the leases of a node's turns.
+	RenewTurns(ctx context.Context, node string, objects []string, lease time.Time) error
+	// PruneTurns forgets those that ended before a time.
+	PruneTurns(ctx context.Context, before time.Time) error
+
 	// Lead makes node the leader for a job until a time, unless another node is.
 	Lead(ctx context.Context, job, node string, now, until time.Time) (bool, error)
 }
