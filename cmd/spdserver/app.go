@@ -361,6 +361,7 @@ func (a *App) startJobs(ctx context.Context) (stop func()) {
 	jobs.Go(func() { a.watch.Run(ctx) })
 	jobs.Go(func() { a.member.Run(ctx) })
 	jobs.Go(func() { a.bans.Run(ctx) })
+	jobs.Go(func() { a.logRefusals(ctx) })
 	jobs.Go(func() { a.uploads.Run(ctx) })
 	jobs.Go(func() { a.newFinisher().Run(ctx) })
 	jobs.Go(func() { janitor.Run(ctx) })

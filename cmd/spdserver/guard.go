@@ -92,6 +92,30 @@ func (a *App) reportBan(b guard.Ban, ended bool) {
 	a.Log.Info("ban", "ended", ended, "kind", b.Kind, "subject", b.Name, "reason", b.Reason, "until", b.Until)
 }
 
+// refusalsEvery is how often is logged what the gate has refused: a flood must not fill the
+// log.
+const refusalsEvery = time.Minute
+
+// logRefusals tells, until ctx ends, how many connections were refused before their login.
+func (a *App) logRefusals(ctx context.Context) {
+	ticker := time.NewTicker(refusalsEvery)
+	defer ticker.Stop()
+	var before guard.GateStatus
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		now := a.gate.Status()
+		denied, often, open := now.Denied-before.Denied, now.TooOften-before.TooOften, now.TooManyOpen-before.TooManyOpen
+		if denied+often+open > 0 {
+			a.Log.WarnContext(ctx, "connections refused before their login", "denied", denied, "rate", often, "pending", open, "within", refusalsEvery)
+		}
+		before = now
+	}
+}
+
 // guardMetrics are numbers of bans and of refused connections.
 type guardMetrics struct {
 	app                    *App
