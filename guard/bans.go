@@ -303,6 +303,23 @@ func (a *Attempt) Bad(ctx context.Context) {
 	}
 	a.leave()
 	b.refusals.note(time.Since(a.began))
+	if a.news() {
+		b.Sync(context.WithoutCancel(ctx))
+	}
+}
+
+// news tells whether another node has banned one of the attempt's subjects, and this one has
+// not heard of it.
+func (a *Attempt) news() bool {
+	b := a.bans
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, s := range a.subjects() {
+		if _, known := b.bans.get(s); a.charged && a.count[i].Banned && !known {
+			return true
+		}
+	}
+	return false
 }
 
 // failed counts a failure of s here, and returns how many there were.
