@@ -3,6 +3,8 @@ package db_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"github.com/spdscheme/spdserver/internal/spdtest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -344,3 +346,35 @@ func TestErrorsSayWhatWasDone(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// The accounts of all sessions are read again every two seconds: two questions, however many
+// they are.
+func TestManyAccountsAreTwoQuestions(t *testing.T) {
+	d := openTest(t, spdtest.MariaDB(t).DSN, true)
+	const count = 500
+	names := make([]string, count)
+	d.exec("INSERT INTO `groups` (name, bucket) VALUES ('all', 'spd')")
+	for i := range names {
+		names[i] = fmt.Sprintf("user %d", i)
+		d.exec("INSERT INTO users (username, password, group_name) VALUES (?, '{plain}secret', 'all')", names[i])
+	}
+	conn, err := d.sql.Conn(t.Context())
+	check(t, err)
+	defer func() { _ = conn.Close() }() // only a test's own
+	selects := func() (n int) {
+		var name string
+		check(t, conn.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE 'Com_select'").Scan(&name, &n))
+		return n
+	}
+	before := selects()
+	found, err := d.FindAll(t.Context(), names)
+	check(t, err)
+	if asked := selects() - before; asked != 2 || len(found) != count {
+		t.Errorf("%d questions, %d accounts", asked, len(found))
+	}
+	for name, f := range found {
+		if f.Err != nil || f.Account.Bucket != "spd" {
+			t.Fatalf("%s: %+v", name, f)
+		}
+	}
+}
