@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/spdscheme/spdserver/internal/spdtest"
 	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/embedded"
@@ -28,7 +30,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		runChild(dir)
 	}
-	os.Exit(m.Run())
+	// These two are the gateway's: one never ends, the other sleeps before it does.
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
 }
 
 // runChild serves until it is killed, and writes where to stdout.
