@@ -55,7 +55,8 @@ type Deps struct {
 	DataTimeout   time.Duration // silence on a data connection that ends a transfer
 
 	// Alive is asked before an upload is published, and told when its data ended and how
-	// many bytes they were: an error means that the client has gone, so that the file may be cut short. It may be nil.
+	// many bytes they were: an error means that the client has gone, so that the file may
+	// be cut short. It may be nil.
 	Alive func(ended time.Time, received int64) error
 	// Report, if not nil, is told of every operation when it has ended.
 	Report func(Operation)

@@ -25,7 +25,7 @@ const maxComponent = 255
 type name struct {
 	path  string // UTF-8, absolute and clean: "/", "/a/b"
 	key   string // object key of a file of that path
-	slash bool   // the client wrote a slash behind it: it means no file
+	slash bool   // the client wrote a slash behind it, or the like: it means no file
 }
 
 // dir is the key of a directory's marker, and the prefix of all below it: "" for the
@@ -60,7 +60,7 @@ func (n name) parent() name {
 // resolve turns a path in the client's bytes into a name below the user's home. ".."
 // stops at home. What is hidden from the user does not exist: ErrNotExist.
 func (d *Driver) resolve(wire string) (name, error) {
-	slash := strings.HasSuffix(wire, "/")
+	slash := meansDirectory(wire)
 	if !path.IsAbs(wire) {
 		wire = path.Join(d.Client.Path(), wire)
 	}
@@ -82,6 +82,13 @@ func (d *Driver) resolve(wire string) (name, error) {
 		return n, fs.ErrNotExist
 	}
 	return n, nil
+}
+
+// meansDirectory tells whether a path ends in a slash, or in a dot or two of their own. Where
+// a file is, POSIX then finds nothing.
+func meansDirectory(wire string) bool {
+	last := wire[strings.LastIndexByte(wire, '/')+1:]
+	return last == "" && wire != "" || last == "." || last == ".."
 }
 
 // nameOf is the name of what has been listed.

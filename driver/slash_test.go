@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// A path that ends in a slash is a directory's, as POSIX has it.
+// A path that ends in a slash, or in "/.", is a directory's, as POSIX has it.
 func TestTrailingSlash(t *testing.T) {
 	s := newSession(t)
 	s.put("file", "x")
 	s.must(s.mkd("dir/"))
 	before := s.objects()
-	for _, name := range []string{"/file/", "/file//", "/dir/../file/"} {
+	for _, name := range []string{"/file/", "/file//", "/dir/../file/", "/file/.", "/file/./"} {
 		for _, verb := range []string{"SIZE", "MDTM", "CWD", "RNFR"} {
 			s.verb = verb
 			_, err := s.driver.Stat(name)
@@ -33,6 +33,7 @@ func TestTrailingSlash(t *testing.T) {
 	s.mustFail(550, s.driver.Remove("/dir/"))
 	s.unchanged(before)
 	s.must(s.driver.SetTime("/dir/", time.Now()))
+	s.must(s.driver.SetTime("/dir/.", time.Now()))
 	s.must(s.driver.Rename("/dir/", "/dir"))
 	s.must(s.driver.Rename("/dir/", "/other/"))
 	s.must(s.driver.RemoveDir("/other/"))

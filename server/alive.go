@@ -20,7 +20,7 @@ import (
 // killed then looks the same, until it is sent something.
 func (s *session) alive(ended time.Time, received int64) error {
 	s.listenUntil(ended.Add(s.graceNow(ended, received)))
-	state := stateOf(s.raw)
+	state := stateOf(s.raw) // on a busy machine, reading may end by its deadline before it notices
 	if state == halfClosed {
 		s.listenUntil(time.Now().Add(maxGrace)) // its last word may be QUIT
 	}
