@@ -202,3 +202,47 @@ func TestQuotaOfKilledNode(t *testing.T) {
 	rescan(t, one, bucket)
 	_ = os.RemoveAll(dir) // of many files, before others look for space
 }
+
+// What several clients on two nodes do to the same names at once is counted as what it leaves
+// behind, without a rescan.
+func TestQuotaOfOneNameOnTwoNodes(t *testing.T) {
+	t.Parallel()
+	one, two := twoNodes(t, nil)
+	if out, code := one.Run("user", "set", "alice", "--quota-files", "1000"); code != 0 {
+		t.Fatal(out)
+	}
+	bucket := bucketOf(t, one)
+	var clients []*spdtest.FTPClient
+	for i := range 6 {
+		clients = append(clients, spdtest.LoginFTP(t, []*spdtest.SPD{one, two}[i%2].Addr(), "alice", "secret"))
+	}
+	all := func(do func(c *spdtest.FTPClient, i int)) {
+		t.Helper()
+		var running sync.WaitGroup
+		for i, c := range clients {
+			running.Go(func() { do(c, i) })
+		}
+		running.Wait()
+		if got, want := one.SQL(counted), storedBelow(t, bucket, "alice/").String(); got != want {
+			t.Errorf("counted %q, stored %q", got, want)
+		}
+	}
+	for round := range 10 {
+		all(func(c *spdtest.FTPClient, i int) { c.Put("226", fmt.Sprintf("STOR f%d", round), make([]byte, 100+i)) })
+		all(func(c *spdtest.FTPClient, i int) {
+			if i < 3 {
+				c.Put("226", fmt.Sprintf("STOR f%d", round), make([]byte, 10+i))
+			} else {
+				c.Do("250|550", "DELE f%d", round)
+			}
+		})
+		all(func(c *spdtest.FTPClient, _ int) { c.Do("250|550", "DELE f%d", round) })
+	}
+	if got := one.SQL(counted); got != "0\t0" {
+		t.Errorf("counted %q at last", got)
+	}
+	for _, c := range clients {
+		c.Do("221", "QUIT")
+		c.Closed()
+	}
+}
