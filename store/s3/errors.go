@@ -31,6 +31,9 @@ func translate(ctx context.Context, op string, err error) error {
 	if kind == nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
+	if answer, ok := errors.AsType[minio.ErrorResponse](err); ok && errors.Is(kind, store.ErrNoBucket) {
+		return fmt.Errorf("%s: %q: %w: %w", op, answer.BucketName, kind, err) // an account may name another than the others
+	}
 	return fmt.Errorf("%s: %w: %w", op, kind, err)
 }
 

@@ -62,7 +62,7 @@ func (b *bucket) do(ctx context.Context, r request) (*http.Response, error) {
 	}
 	if resp.StatusCode/100 != 2 {
 		defer func() { _ = resp.Body.Close() }() // it says no more
-		return nil, errorOf(resp)
+		return nil, errorOf(b.name, resp)
 	}
 	return resp, nil
 }
@@ -85,13 +85,13 @@ func (c *closing) Close() error {
 const maxErrorBody = 64 << 10
 
 // errorOf reads an error (S3 API Reference, "Error responses"), or makes one of the status.
-func errorOf(resp *http.Response) error {
+func errorOf(bucket string, resp *http.Response) error {
 	answer := minio.ErrorResponse{StatusCode: resp.StatusCode}
 	if xml.NewDecoder(io.LimitReader(resp.Body, maxErrorBody)).Decode(&answer) != nil || answer.Code == "" {
 		answer.Code = codeOf(resp)
 		answer.Message = resp.Status
 	}
-	answer.StatusCode = resp.StatusCode
+	answer.StatusCode, answer.BucketName = resp.StatusCode, bucket
 	if code := resp.Header.Get("X-Minio-Error-Code"); code != "" {
 		answer.Code = code
 	}
