@@ -28,6 +28,8 @@ type Detector struct {
 	costs  []lm.Cost // of each candidate, by all names
 	client lm.Cost   // what CLNT has added to the cost of UTF-8
 	names  int       // that were counted
+	spent  int64     // what they cost where they cost least, in lm.Cost
+	length int64     // bytes of them that were judged
 	recent [64]counted
 	sent   map[string]string // names and the bytes they came in, where Encode would be wrong
 }
@@ -108,6 +110,7 @@ func (d *Detector) judge(wire string, e *evidence) (best int) {
 		}
 	}
 	if c == nil {
+		d.spent, d.length = d.spent+int64(least), d.length+int64(len(judged(wire)))
 		d.settle()
 		c = &d.recent[d.names%len(d.recent)]
 		d.names++

@@ -188,6 +188,17 @@ func TestMixedNamesAreNoHint(t *testing.T) {
 	}
 }
 
+// Every byte once, as tests send them, is no language.
+func TestNoiseIsNoHint(t *testing.T) {
+	d := NewDetector(Hints{})
+	for b := 0x80; b <= 0xff; b++ {
+		_ = d.Decode(string([]byte{'a', byte(b), 'b'}))
+	}
+	if seen := d.Seen(); seen != "" {
+		t.Errorf("to be remembered is %q", seen)
+	}
+}
+
 func TestSeenIsAHint(t *testing.T) {
 	d := NewDetector(Hints{Seen: "EUC-JP", Server: "GBK"})
 	if got := d.Encode("日本"); got != "\xc6\xfc\xcb\xdc" {

@@ -142,7 +142,7 @@ func (d *Detector) Language(tag string) {
 func (d *Detector) Seen() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.names == 0 || d.fixed || d.confidence() < worthSeen || d.mixed() {
+	if d.names == 0 || d.fixed || d.confidence() < worthSeen || d.mixed() || d.noise() {
 		return ""
 	}
 	return d.codec.Name()
@@ -162,6 +162,14 @@ func (d *Detector) mixed() bool {
 	}
 	return manyOthers*others > len(last)
 }
+
+// noise tells whether the session's names are words in no charset, as those of tests and of
+// attackers are. Some charset is always the least unlikely.
+func (d *Detector) noise() bool { return d.spent > int64(noisy)*d.length }
+
+// noisy is what a byte of a name costs that means nothing, at least. In names that people
+// give, the mean is between 2 and 3 nats; in random bytes, 7.
+const noisy = 5 * lm.Nat
 
 // manyOthers is the part of a session's names, one in so many, that may be in another charset
 // before it counts as mixed.
