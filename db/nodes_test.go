@@ -279,12 +279,14 @@ func TestKickAndDrain(t *testing.T) {
 func TestManySessions(t *testing.T) {
 	onEach(t, func(t *testing.T, d *testDB) {
 		const count = 1000
-		var running sync.WaitGroup
+		nodes := make(map[string]*db.DB)
 		for _, name := range []string{"a", "b", "c"} {
-			n := nodeOf(name)
-			d.join(n)
-			other := open(t, d.dsn)
-			running.Go(func() { beatMany(t, other, n, count) })
+			d.join(nodeOf(name))
+			nodes[name] = open(t, d.dsn)
+		}
+		var running sync.WaitGroup
+		for name, node := range nodes {
+			running.Go(func() { beatMany(t, node, nodeOf(name), count) })
 		}
 		running.Wait()
 		if got := len(d.sessionIDs()); got != 3*count/2 {
