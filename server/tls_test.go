@@ -172,8 +172,8 @@ func TestTLSPolicy(t *testing.T) {
 	}
 }
 
-// Clients' certificates are checked in full handshakes and in resumed ones, and the
-// authorities may change.
+// Clients' certificates are checked, and the authorities may change. Sessions that are resumed
+// are tested on a real node, in integration.
 func TestCertificatesOfClients(t *testing.T) {
 	ours, others := newIssuer(t, "ours"), newIssuer(t, "others")
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
