@@ -286,6 +286,10 @@ func (d *Driver) checkTarget(ctx context.Context, n name) (entry, error) {
 		return entry{}, d.notDirectory(ctx, n)
 	}
 	existing, err := d.probe(ctx, n)
+	if err == nil && existing.isDir {
+		// MinIO lists a file that is being stored or deleted as a directory with nothing in it.
+		existing, err = d.lookupDir(ctx, n)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return entry{}, nil
