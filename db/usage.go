@@ -28,6 +28,27 @@ func countOf(n quota.Name) (table, where string, key any) {
 // Charge implements quota.Counts. The limit is checked by the statement that adds, so that
 // nodes cannot exceed it together.
 func (d Counts) Charge(ctx context.Context, n quota.Name, add, limit quota.Amount) error {
+	for range 2 { // a count that others have made between the two questions is asked again
+		charged, err := d.charge(ctx, n, add, limit)
+		if charged || err != nil {
+			return err
+		}
+		used, err := d.Used(ctx, n)
+		if err != nil {
+			return err
+		}
+		if exceeds(used.Bytes, add.Bytes, limit.Bytes) || exceeds(used.Files, add.Files, limit.Files) {
+			return quota.ErrExceeded
+		}
+	}
+	return quota.ErrExceeded
+}
+
+// exceeds tells whether a charge would be above the limit; 0: there is none.
+func exceeds(used, add, limit int64) bool { return add > 0 && limit > 0 && used+add > limit }
+
+// charge is false if the quota does not allow it, or nobody has counted yet.
+func (d Counts) charge(ctx context.Context, n quota.Name, add, limit quota.Amount) (bool, error) {
 	table, where, key := countOf(n)
 	changed, err := d.exec(ctx, "UPDATE "+table+` SET bytes = bytes + ?, files = files + ?,
 		added_bytes = added_bytes + ?, added_files = added_files + ?, changes = changes + 1`+where+` AND known = 1
@@ -35,15 +56,9 @@ func (d Counts) Charge(ctx context.Context, n quota.Name, add, limit quota.Amoun
 		add.Bytes, add.Files, max(add.Bytes, 0), max(add.Files, 0), key,
 		add.Bytes, limit.Bytes, add.Bytes, limit.Bytes, add.Files, limit.Files, add.Files, limit.Files)
 	if err != nil {
-		return fmt.Errorf("charge usage: %w", err)
+		return false, fmt.Errorf("charge usage: %w", err)
 	}
-	if changed > 0 {
-		return nil
-	}
-	if _, err := d.Used(ctx, n); err != nil {
-		return err
-	}
-	return quota.ErrExceeded
+	return changed > 0, nil
 }
 
 // Used implements quota.Counts.
