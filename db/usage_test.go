@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -154,6 +155,30 @@ func TestChargeAtOnce(t *testing.T) {
 		used, err := d.Counts().Used(t.Context(), n)
 		if err != nil || used != (quota.Amount{Bytes: 994, Files: 142}) || granted.Load() != 994 {
 			t.Errorf("used %v, %v; granted %d; want 994 bytes in 142 files", used, err, granted.Load())
+		}
+	})
+}
+
+// A count that is made while others charge it for the first time is not one that is full.
+func TestChargeWhileCounting(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		c := d.Counts()
+		for i := range 30 {
+			n := quota.Name{Place: fmt.Sprintf("bucket/%d/", i)}
+			var charging sync.WaitGroup
+			for range 4 {
+				charging.Go(func() {
+					err := quota.ErrNotCounted
+					for errors.Is(err, quota.ErrNotCounted) {
+						err = c.Charge(t.Context(), n, quota.Amount{Bytes: 1, Files: 1}, quota.Amount{Bytes: 1 << 20, Files: 100})
+					}
+					if err != nil {
+						t.Errorf("%s: %v", n.Place, err)
+					}
+				})
+			}
+			countOf(t, d.DB, n, quota.Amount{})
+			charging.Wait()
 		}
 	})
 }
