@@ -54,7 +54,7 @@ type Writer struct {
 	budget *Budget
 	sink   PartSink
 	opts   Options
-	group  *errgroup.Group
+	group  errgroup.Group
 
 	current *part // being filled; nil before the first byte
 	next    int   // its number
@@ -65,14 +65,14 @@ type Writer struct {
 // NewWriter returns a Writer that works until ctx ends.
 func NewWriter(ctx context.Context, budget *Budget, sink PartSink, opts Options) *Writer {
 	ctx, cancel := context.WithCancelCause(ctx)
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(opts.InFlight, 1))
 	opts.FirstPart = max(opts.FirstPart, 1)
 	if opts.Receiving == nil {
 		opts.Receiving = ctx
 	}
 	opts.PartSize = min(opts.PartSize, budget.LargestPart())
-	return &Writer{ctx: ctx, cancel: cancel, budget: budget, sink: sink, opts: opts, group: group, next: opts.FirstPart}
+	w := &Writer{ctx: ctx, cancel: cancel, budget: budget, sink: sink, opts: opts, next: opts.FirstPart}
+	w.group.SetLimit(max(opts.InFlight, 1))
+	return w
 }
 
 // Size is how many bytes have been received.
@@ -209,7 +209,9 @@ func (w *Writer) send() error {
 	w.group.Go(func() error {
 		defer p.release()
 		if err := w.sink.PutPart(w.ctx, n, p.body(), p.filled); err != nil {
-			return fmt.Errorf("put part %d: %w", n, err)
+			err = fmt.Errorf("put part %d: %w", n, err)
+			w.cancel(err)
+			return err
 		}
 		return nil
 	})

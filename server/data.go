@@ -12,12 +12,11 @@ import (
 
 // openData opens the data connection of a transfer and, after PROT P, protects it.
 func (s *session) openData(ctx context.Context, port dataPort) (net.Conn, error) {
+	var deadline time.Time
 	if s.server.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.server.ConnectTimeout)
-		defer cancel()
+		deadline = time.Now().Add(s.server.ConnectTimeout)
 	}
-	conn, err := port.open(ctx)
+	conn, err := port.open(ctx, deadline)
 	if err != nil {
 		return nil, fmt.Errorf("open data connection: %w", err)
 	}
@@ -47,6 +46,8 @@ func (s *session) handshake(ctx context.Context, conn net.Conn) error {
 
 // closeData ends a data connection; under TLS with close_notify.
 func closeData(conn net.Conn) error {
-	_ = conn.SetWriteDeadline(time.Now().Add(time.Second)) // for close_notify
+	if secure, ok := conn.(*tls.Conn); ok {
+		_ = secure.SetWriteDeadline(time.Now().Add(time.Second)) // for close_notify
+	}
 	return conn.Close()
 }

@@ -8,13 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // dataPort is where the next data connection comes from: a port that the client connects
 // to (PASV, EPSV) or one of the client's (PORT, EPRT). One of open and drop is called.
 type dataPort interface {
-	// open waits for the connection, until ctx ends.
-	open(ctx context.Context) (net.Conn, error)
+	// open waits for the connection, until ctx ends or the deadline passes; zero: there is none.
+	open(ctx context.Context, deadline time.Time) (net.Conn, error)
 	// drop forgets it.
 	drop()
 }
@@ -25,8 +26,9 @@ type activePort struct {
 	to   netip.AddrPort
 }
 
-func (a activePort) open(ctx context.Context) (net.Conn, error) {
+func (a activePort) open(ctx context.Context, deadline time.Time) (net.Conn, error) {
 	dialer := net.Dialer{
+		Deadline:  deadline,
 		LocalAddr: &net.TCPAddr{IP: a.from},
 		KeepAlive: -1, // Control sets it
 		Control:   func(_, _ string, conn syscall.RawConn) error { return keepAlive(conn) },

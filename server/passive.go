@@ -185,6 +185,9 @@ func dropBacklog(l *net.TCPListener) {
 	}
 	_ = raw.Control(func(fd uintptr) { // a listener that is broken shows when it is used
 		for range maxBacklog {
+			if !connectionWaits(fd) {
+				return
+			}
 			conn, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
 			if errors.Is(err, syscall.ECONNABORTED) {
 				continue
@@ -195,6 +198,14 @@ func dropBacklog(l *net.TCPListener) {
 			_ = unix.Close(conn) // nobody knows it
 		}
 	})
+}
+
+// connectionWaits tells whether accept would return something. To ask is far cheaper than an
+// accept in vain, for which the kernel makes a socket before it looks.
+func connectionWaits(listener uintptr) bool {
+	fds := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}} //nolint:gosec // a file descriptor is small
+	n, err := unix.Poll(fds, 0)
+	return n > 0 || err != nil
 }
 
 // passivePort is a port that a session's client is to connect to, for one transfer. If
@@ -234,12 +245,11 @@ func (p *passivePort) leave() bool {
 
 // open accepts the owner's connection and turns strangers away: neither can they steal
 // it, nor keep the owner out (RFC 2577, 3). The port is given back.
-func (p *passivePort) open(ctx context.Context) (net.Conn, error) {
+func (p *passivePort) open(ctx context.Context, deadline time.Time) (net.Conn, error) {
 	if !p.begin() {
 		return nil, errPortGone
 	}
 	defer p.ports.release(p.TCPListener)
-	deadline, _ := ctx.Deadline()
 	if err := p.SetDeadline(deadline); err != nil {
 		return nil, err
 	}

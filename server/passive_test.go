@@ -154,7 +154,7 @@ func TestPortWithoutTransferIsTakenBack(t *testing.T) {
 			t.Fatalf("took %d, want %d", next.number(), idle.number())
 		}
 		mustFail(t, p) // a transfer takes the time it takes
-		if _, err := idle.open(t.Context()); !errors.Is(err, errPortGone) {
+		if _, err := idle.open(t.Context(), time.Time{}); !errors.Is(err, errPortGone) {
 			t.Errorf("the first owner: %v", err)
 		}
 		idle.drop()
@@ -177,7 +177,7 @@ func TestDroppedPortHangsUp(t *testing.T) {
 
 	port = mustTake(t, p)
 	first, second := dialPort(t, port), dialPort(t, port)
-	conn, err := port.open(t.Context())
+	conn, err := port.open(t.Context(), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,13 +209,13 @@ func TestAbortedWaitIsNotHandedOn(t *testing.T) {
 				client := dialPort(t, port)
 				var aborting sync.WaitGroup
 				aborting.Go(cancel)
-				if conn, err := port.open(ctx); err == nil {
+				if conn, err := port.open(ctx, time.Time{}); err == nil {
 					_ = conn.Close()
 				}
 				_ = client.Close()
 				next := mustTake(t, p)
 				aborting.Go(func() { _ = dialPort(t, next).Close() })
-				conn, err := next.open(t.Context())
+				conn, err := next.open(t.Context(), time.Time{})
 				if err != nil {
 					t.Error(err)
 					return
@@ -264,7 +264,7 @@ func TestDataConnectionsAreKeptAlive(t *testing.T) {
 	}
 	port := mustTake(t, newPorts(t, 1))
 	dialPort(t, port)
-	conn, err := port.open(t.Context())
+	conn, err := port.open(t.Context(), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestDataConnectionsAreKeptAlive(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	active := activePort{from: net.IPv4(127, 0, 0, 1), to: netip.MustParseAddrPort(l.Addr().String())}
-	if conn, err = active.open(t.Context()); err != nil {
+	if conn, err = active.open(t.Context(), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	check("active", conn)

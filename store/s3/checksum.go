@@ -36,16 +36,16 @@ func (c Checksum) valid() error {
 type sum struct{ md5, crc32c string }
 
 // crcHeader is the header of a sum.crc32c (S3 API Reference, PutObject, UploadPart).
-const crcHeader = "x-amz-checksum-crc32c"
+const crcHeader = "X-Amz-Checksum-Crc32c"
 
 // header returns headers with the checksum.
 func (s sum) header() http.Header {
 	h := make(http.Header, 8)
 	if s.md5 != "" {
-		h.Set("Content-Md5", s.md5)
+		h["Content-Md5"] = []string{s.md5}
 	}
 	if s.crc32c != "" {
-		h.Set(crcHeader, s.crc32c)
+		h[crcHeader] = []string{s.crc32c}
 	}
 	return h
 }

@@ -48,7 +48,7 @@ func (b *bucket) do(ctx context.Context, r request) (*http.Response, error) {
 		return nil, err
 	}
 	u := *home
-	u.Path, u.RawPath, u.RawQuery = home.Path+r.key, home.Path+s3utils.EncodePath(r.key), r.query
+	u.Path, u.RawPath, u.RawQuery = home.Path+r.key, home.Path+encodePath(r.key), r.query
 	req := &http.Request{Method: r.method, URL: &u, Host: u.Host, Header: r.header, ContentLength: r.size}
 	if r.body != nil {
 		sent := &closing{payload: r.body, closed: make(chan struct{})}
@@ -65,6 +65,22 @@ func (b *bucket) do(ctx context.Context, r request) (*http.Response, error) {
 		return nil, errorOf(b.name, resp)
 	}
 	return resp, nil
+}
+
+// encodePath is s3utils.EncodePath, which takes a microsecond to find that there is nothing to
+// be done.
+func encodePath(key string) string {
+	for i := range len(key) {
+		if !plainInPath(key[i]) {
+			return s3utils.EncodePath(key)
+		}
+	}
+	return key
+}
+
+// plainInPath tells whether a character of a path is never encoded (RFC 3986, 2.3).
+func plainInPath(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_.~/", c) >= 0
 }
 
 // closing is a body that tells when it is needed no longer. An http.RoundTripper may go on

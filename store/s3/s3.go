@@ -115,7 +115,7 @@ func (c *Client) Close() {
 
 // Bucket returns the Store of a bucket. It makes no request.
 func (c *Client) Bucket(name string) store.Store {
-	b := &bucket{Client: c, name: name}
+	b := &bucket{Client: c, name: name, invalid: checkBucket(name)}
 	b.address = sync.OnceValues(b.home)
 	return b
 }
@@ -140,6 +140,7 @@ func (c *Client) makeBucket(ctx context.Context, name string) error {
 type bucket struct {
 	*Client
 	name    string
+	invalid error                    // why the bucket cannot exist; nil if it can
 	address func() (*url.URL, error) // see home
 }
 
@@ -178,7 +179,12 @@ func (b *bucket) usable(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return translate(ctx, "before the request", ctx.Err())
 	}
-	if err := s3utils.CheckValidBucketName(b.name); err != nil {
+	return b.invalid
+}
+
+// checkBucket refuses the names of buckets that cannot exist.
+func checkBucket(name string) error {
+	if err := s3utils.CheckValidBucketName(name); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrNoBucket, err)
 	}
 	return nil

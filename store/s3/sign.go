@@ -37,24 +37,9 @@ func (s *signing) sign(req *http.Request, now time.Time) {
 	req.Header["X-Amz-Date"] = []string{date}
 	req.Header["X-Amz-Content-Sha256"] = []string{unsignedPayload}
 
-	names := make([]string, 0, 12)
-	for name := range req.Header {
-		names = append(names, strings.ToLower(name))
-	}
-	names = append(names, "host")
-	slices.Sort(names)
-	signed := strings.Join(names, ";")
-
 	canonical := make([]byte, 0, 1024)
 	canonical = appendLines(canonical, req.Method, req.URL.EscapedPath(), req.URL.RawQuery)
-	for _, name := range names {
-		value := req.Host
-		if name != "host" {
-			value = strings.TrimSpace(req.Header.Get(name))
-		}
-		canonical = append(append(canonical, name...), ':')
-		canonical = appendLines(canonical, value)
-	}
+	canonical, signed := appendHeaders(canonical, req)
 	canonical = appendLines(canonical, "", signed)
 	canonical = append(canonical, unsignedPayload...)
 	hash := sha256.Sum256(canonical)
@@ -64,6 +49,28 @@ func (s *signing) sign(req *http.Request, now time.Time) {
 	toSign = hex.AppendEncode(toSign, hash[:])
 	req.Header["Authorization"] = []string{signAlgorithm + " Credential=" + s.accessKey + "/" + day.scope +
 		", SignedHeaders=" + signed + ", Signature=" + hex.EncodeToString(sumHMAC(day.key, toSign))}
+}
+
+// appendHeaders appends the headers as they are signed, in the order of their names, and
+// returns these, too.
+func appendHeaders(b []byte, req *http.Request) (appended []byte, names string) {
+	type header struct{ name, value string }
+	headers := make([]header, 0, 12)
+	headers = append(headers, header{"host", req.Host})
+	for name, values := range req.Header {
+		headers = append(headers, header{strings.ToLower(name), strings.TrimSpace(values[0])})
+	}
+	slices.SortFunc(headers, func(a, b header) int { return strings.Compare(a.name, b.name) })
+	signed := make([]byte, 0, 128)
+	for i, h := range headers {
+		b = append(append(b, h.name...), ':')
+		b = appendLines(b, h.value)
+		if i > 0 {
+			signed = append(signed, ';')
+		}
+		signed = append(signed, h.name...)
+	}
+	return b, string(signed)
 }
 
 func appendLines(b []byte, lines ...string) []byte {

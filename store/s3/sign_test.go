@@ -59,3 +59,13 @@ func TestSigningKeyOfTheDay(t *testing.T) {
 		t.Errorf("the next day's key is the same, or its scope is %q", next.scope)
 	}
 }
+
+// Keys are encoded as minio-go encodes them.
+func TestEncodePath(t *testing.T) {
+	for b := range 256 {
+		key := "dir/plain-name_1.txt~" + string(rune(b)) + "/x"
+		if got, want := encodePath(key), s3utils.EncodePath(key); got != want {
+			t.Errorf("%q: %q, want %q", key, got, want)
+		}
+	}
+}

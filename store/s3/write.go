@@ -29,7 +29,7 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReadSeeker, size i
 		return store.Object{}, fmt.Errorf("put object: %w", err)
 	}
 	header := sum.header()
-	header.Set("Content-Type", cmp.Or(opts.ContentType, defaultContentType))
+	header["Content-Type"] = []string{cmp.Or(opts.ContentType, defaultContentType)}
 	if opts.IfAbsent {
 		header.Set("If-None-Match", "*")
 	}

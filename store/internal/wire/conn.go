@@ -37,7 +37,8 @@ type conn struct {
 	limit     io.LimitedReader // Conn, as in reads it
 	in        *bufio.Reader
 	out       *bufio.Writer
-	least     int // bytes that wake a reader; see wakeAt
+	own       map[string]bool // headers that are not the request's own to set; see send
+	least     int             // bytes that wake a reader; see wakeAt
 	idleSince time.Time
 }
 
@@ -49,6 +50,7 @@ func newConn(t *Transport, key endpoint, raw, secure net.Conn) *conn {
 	c.limit = io.LimitedReader{R: c.Conn, N: math.MaxInt64}
 	c.in = bufio.NewReaderSize(&c.limit, bufferSize)
 	c.out = bufio.NewWriterSize(c.Conn, bufferSize)
+	c.own = ownHeaders()
 	return c
 }
 
@@ -175,7 +177,7 @@ func (c *conn) send(req *http.Request) error {
 	if req.ContentLength > 0 || req.Method == http.MethodPut || req.Method == http.MethodPost {
 		fmt.Fprintf(c.out, "Content-Length: %d\r\n", req.ContentLength)
 	}
-	if err := req.Header.WriteSubset(c.out, ownHeaders()); err != nil {
+	if err := req.Header.WriteSubset(c.out, c.own); err != nil {
 		return err
 	}
 	if _, err := c.out.WriteString("\r\n"); err != nil {
