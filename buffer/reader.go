@@ -130,7 +130,7 @@ func (r *Reader) received(n int) {
 func (r *Reader) current() (*openRange, error) {
 	r.pace.adapt(r.planned - r.off)
 	for len(r.ranges) <= r.ahead() && r.planned < r.size {
-		end := min(r.planned+r.pace.rangeSize(), r.size)
+		end := min(r.planned+r.rangeSize(), r.size)
 		r.ranges = append(r.ranges, r.open(r.planned, end))
 		r.planned = end
 	}
@@ -153,6 +153,14 @@ func (r *Reader) soon() int64 {
 }
 
 const minSoon = 2 << 20
+
+// rangeSize is how large the next range is to be. The more distant the store, the larger.
+func (r *Reader) rangeSize() int64 {
+	if r.pace.ahead > 1 {
+		return min(max(parallelRange, r.soon()), soloRange)
+	}
+	return soloRange
+}
 
 // ahead is how many ranges should be open ahead of the current one now.
 func (r *Reader) ahead() int {
@@ -280,13 +288,6 @@ type pace struct {
 
 func newPace() pace { return pace{ahead: 1, began: time.Now()} }
 
-func (p *pace) rangeSize() int64 {
-	if p.ahead > 1 {
-		return parallelRange
-	}
-	return soloRange
-}
-
 // worthIt is how much faster twice the connections must be.
 const worthIt = 1.2
 
@@ -308,12 +309,16 @@ func (p *pace) adapt(opened int64) {
 // current is how many bytes a second the client takes in this window.
 func (p *pace) current() float64 { return float64(p.bytes) / max(time.Since(p.began).Seconds(), 1e-9) }
 
+// presumedRate is how many bytes a second a client takes of which nothing is known yet: as
+// many as the fastest. From a distant store its second range had come too late else.
+const presumedRate = 1 << 30
+
 // rate is how many bytes a second the client takes, as far as is known.
 func (p *pace) rate() float64 {
 	if p.last > 0 {
 		return p.last
 	}
-	return p.current()
+	return max(p.current(), presumedRate)
 }
 
 // step changes how many ranges are opened ahead, given the rate of the last window.

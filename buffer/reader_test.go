@@ -134,17 +134,19 @@ func TestReaderAdapts(t *testing.T) {
 	const size = 1 << 30
 	for _, test := range []struct {
 		name          string
+		latency       time.Duration
 		store, client int64 // bytes a second
 		atMost        time.Duration
 		conns         int64 // open at a time, at most
 	}{
-		{"slow client", 100 << 20, 20 << 20, 52 * time.Second, 2},
-		{"slow store", 20 << 20, 1 << 30, 22 * time.Second, maxAhead + 1},
-		{"both fast", 500 << 20, 500 << 20, 5 * time.Second, maxAhead + 1},
+		{"slow client", 20 * time.Millisecond, 100 << 20, 20 << 20, 52 * time.Second, 2},
+		{"slow store", 20 * time.Millisecond, 20 << 20, 1 << 30, 22 * time.Second, maxAhead + 1},
+		{"both fast", 20 * time.Millisecond, 500 << 20, 500 << 20, 5 * time.Second, maxAhead + 1},
+		{"distant store", 10 * time.Millisecond, 1 << 30, 1 << 40, time.Second, 5}, // few, but large ranges
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				source := &slowSource{latency: 20 * time.Millisecond, rate: test.store}
+				source := &slowSource{latency: test.latency, rate: test.store}
 				r := NewReader(t.Context(), NewBudget(64<<20), source, nil, 0, 0, size)
 				began := time.Now()
 				n, err := r.WriteTo(slowWriter{test.client})
@@ -160,6 +162,26 @@ func TestReaderAdapts(t *testing.T) {
 				}
 				t.Logf("took %v with up to %d connections", took, source.most.Load())
 			})
+		})
+	}
+}
+
+// The second range of a distant store is asked for before anything is known of the client.
+func TestReaderBeginsEarly(t *testing.T) {
+	for latency, want := range map[time.Duration]int64{time.Millisecond: 0, 10 * time.Millisecond: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			source := &slowSource{latency: latency, rate: 1 << 30}
+			first := io.NopCloser(bytes.NewReader(make([]byte, FirstRange)))
+			r := NewReader(t.Context(), NewBudget(64<<20), source, first, 0, FirstRange, 1<<30)
+			r.Latency = latency
+			if _, err := r.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if open := source.open.Load(); open != want {
+				t.Errorf("%v away: %d ranges ahead, want %d", latency, open, want)
+			}
+			_ = r.Close()
 		})
 	}
 }
