@@ -33,7 +33,8 @@ type FTP struct {
 	LoginTimeout     time.Duration `koanf:"login_timeout"`       // from the connection to the successful login
 	DataTimeout      time.Duration `koanf:"data_timeout"`        // a data connection on which no byte moves ends
 	ConnectTimeout   time.Duration `koanf:"connect_timeout"`     // waiting for a data connection to come about
-	DrainTimeout     time.Duration `koanf:"drain_timeout"`       // after SIGTERM, time for running transfers; 0: none
+	DrainDelay       time.Duration `koanf:"drain_delay"`         // after SIGTERM, time for balancers to notice; 0: none
+	DrainTimeout     time.Duration `koanf:"drain_timeout"`       // after that, time for running transfers; 0: none
 	MaxSessions      int           `koanf:"max_sessions"`        // at a time, on this node; 0: no limit
 	MaxSessionsPerIP int           `koanf:"max_sessions_per_ip"` // at a time, on all nodes; 0: no limit
 	LoginAttempts    int           `koanf:"login_attempts"`      // wrong passwords answered 530; one more closes the connection

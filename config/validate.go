@@ -58,6 +58,7 @@ func (ck *checker) ftp(f FTP) {
 	ck.positive("ftp.login_timeout", f.LoginTimeout)
 	ck.positive("ftp.data_timeout", f.DataTimeout)
 	ck.positive("ftp.connect_timeout", f.ConnectTimeout)
+	ck.notNegative("ftp.drain_delay", int64(f.DrainDelay))
 	ck.notNegative("ftp.drain_timeout", int64(f.DrainTimeout))
 	ck.notNegative("ftp.max_sessions", int64(f.MaxSessions))
 	ck.notNegative("ftp.max_sessions_per_ip", int64(f.MaxSessionsPerIP))

@@ -49,6 +49,39 @@ func TestTransfersFinishBeforeTheEnd(t *testing.T) {
 	}
 }
 
+// While balancers have not noticed, a node that drains is as ever for those who come.
+func TestDrainDelay(t *testing.T) {
+	t.Parallel()
+	s := start(t, spdtest.Options{Config: map[string]string{"ftp.drain_delay": "1h"}})
+	before := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
+	s.Signal(syscall.SIGTERM)
+	s.AwaitLog("draining")
+	if status, body := get(t, s.Admin()+"/readyz"); status != 503 || !strings.Contains(body, "draining") {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	awaitSQL(t, s, "SELECT draining FROM nodes", "1")
+	before.Do("200", "NOOP")
+	late := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
+	late.Put("226", "STOR f", []byte("content"))
+	if got := late.Get("RETR f"); got != "content" {
+		t.Errorf("a client that came late got %q", got)
+	}
+	s.Signal(syscall.SIGTERM) // else it takes an hour
+	s.Wait()
+}
+
+func TestDrainDelayEnds(t *testing.T) {
+	t.Parallel()
+	s := start(t, spdtest.Options{Config: map[string]string{"ftp.drain_delay": "100ms"}})
+	idle := spdtest.LoginFTP(t, s.Addr(), "alice", "secret")
+	s.Signal(syscall.SIGTERM)
+	idle.Expect("421")
+	idle.Closed()
+	if code := s.Wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t, spdtest.Options{Config: map[string]string{"ftp.drain_timeout": "1h"}})

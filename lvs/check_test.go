@@ -102,7 +102,7 @@ func TestCheck(t *testing.T) {
 		{"director", "d1", func(*fake) {}, nil},
 		{"node", "n7", func(*fake) {}, nil},
 		{"file missing", "d2", func(f *fake) { delete(f.files, "/etc/keepalived/keepalived.conf") }, []string{"/etc/keepalived/keepalived.conf: is missing"}},
-		{"file changed", "n1", func(f *fake) { f.files["/etc/spd/node.env"] += "X=1\n" }, []string{"/etc/spd/node.env: line 8 differs"}},
+		{"file changed", "n1", func(f *fake) { f.files["/etc/spd/node.env"] += "X=1\n" }, []string{"/etc/spd/node.env: line 10 differs"}},
 		{"sysctl", "n1", func(f *fake) { f.files["/proc/sys/net/ipv4/conf/eth0/arp_ignore"] = "0\n" }, []string{"sysctl net/ipv4/conf/eth0/arp_ignore: is 0, not 1"}},
 		{"sysctl missing", "d1", func(f *fake) { delete(f.files, "/proc/sys/net/ipv4/vs/sloppy_tcp") }, []string{"sysctl net/ipv4/vs/sloppy_tcp: cannot be read"}},
 		{"VIP missing", "n1", func(f *fake) { f.lo = f.lo[1:] }, []string{"address 192.0.2.10: is not on lo"}},

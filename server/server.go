@@ -186,7 +186,6 @@ func (s *Server) leave(sess *session) {
 type Summary struct {
 	Sessions  int
 	Transfers int
-	Draining  bool
 }
 
 // Summary may be called at any time.
@@ -196,7 +195,6 @@ func (s *Server) Summary() Summary {
 	return Summary{
 		Sessions:  len(s.sessions),
 		Transfers: s.countLocked((*session).transferring),
-		Draining:  s.draining,
 	}
 }
 

@@ -65,6 +65,7 @@ type App struct {
 	watch    *admin.Watch
 	member   *cluster.Member
 	moves    *moves.Manager
+	draining atomic.Bool
 	end      func() // drains the node, and ends Run
 }
 
@@ -414,15 +415,17 @@ func listen(key, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// drain lets transfers finish.
+// drain lets balancers notice, then transfers finish. Whoever is sent here meanwhile is let
+// in, and one who is sent away goes to another node.
 func (a *App) drain() {
+	a.draining.Store(true) // probeFTP tells balancers
+	a.member.Beat()        // and this the other nodes
 	summary := a.ftp.Load().Summary()
 	a.Log.Info("draining", "sessions", summary.Sessions, "transfers", summary.Transfers,
-		"timeout", a.cfg.FTP.DrainTimeout.String())
+		"delay", a.cfg.FTP.DrainDelay.String(), "timeout", a.cfg.FTP.DrainTimeout.String())
+	time.Sleep(a.cfg.FTP.DrainDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.FTP.DrainTimeout)
 	defer cancel()
-	a.ftp.Load().Drain()
-	a.member.Beat() // tells the others
 	if err := a.ftp.Load().Shutdown(ctx); err != nil {
 		a.Log.Warn("transfers cut off at the end of the drain timeout")
 	}

@@ -46,7 +46,7 @@ var _ cluster.Local = localServer{}
 
 func (l localServer) State() (sessions, transfers int, draining bool) {
 	s := l.app.ftp.Load().Summary()
-	return s.Sessions, s.Transfers, s.Draining
+	return s.Sessions, s.Transfers, l.app.draining.Load()
 }
 
 func (l localServer) Sessions() []cluster.Session {

@@ -103,7 +103,7 @@ func newDrainCommand(d databaseCommands, nodeName func() string) *cobra.Command 
 	cmd := &cobra.Command{
 		Use:   "drain [--node NAME] [--wait]",
 		Short: "End a node as soon as its transfers are done",
-		Long: "End a node, this host's if none is named, as SIGTERM does: /readyz turns red, no new sessions, idle ones get 421,\n" +
+		Long: "End a node, this host's if none is named, as SIGTERM does: /readyz turns red, then (ftp.drain_delay) no new sessions, idle ones get 421,\n" +
 			"running transfers finish (up to ftp.drain_timeout), and the process exits with 0. That cannot be taken back.",
 		Args: noArguments,
 		RunE: d.with(func(cmd *cobra.Command, database *db.DB, _ []string) error {

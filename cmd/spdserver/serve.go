@@ -10,7 +10,7 @@ func newServeCommand(load func() (config.Config, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve --config spd.yaml",
 		Short: "Serve FTP, with accounts in a database and files in S3",
-		Long: "Serve FTP until SIGTERM, then let running transfers finish (ftp.drain_timeout) and exit.\n" +
+		Long: "Serve FTP until SIGTERM, then let running transfers finish (ftp.drain_delay, ftp.drain_timeout) and exit.\n" +
 			"A second signal ends it at once. At the start it waits for database and store.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -44,10 +44,10 @@ func (a *App) newWatch() *admin.Watch {
 }
 
 func (a *App) probeFTP(context.Context) error {
-	switch ftp := a.ftp.Load(); {
-	case ftp == nil:
+	switch {
+	case a.ftp.Load() == nil:
 		return admin.Reason("starting")
-	case ftp.Summary().Draining:
+	case a.draining.Load():
 		return admin.Reason("draining")
 	}
 	return nil

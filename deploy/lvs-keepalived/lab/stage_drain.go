@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Until when no new session may begin on a node any more. By way of the database it hears of
-// its drain at its next heartbeat.
+// Until when no new session may begin on a node any more: the drain_delay of node.env, by the
+// end of which directors have noticed. By way of the database a node hears of its drain at its
+// next heartbeat.
 const (
 	drainedLimit      = 2 * time.Second
 	drainedBeatsLimit = drainedLimit + 2*time.Second
@@ -77,7 +78,7 @@ func (l *lab) drain(n *node, limit time.Duration, order func(*node) error) (stri
 	if err := errors.Join(err, exit); err != nil {
 		return "", err
 	}
-	refused, err := probe.onlyWithin(begun, begun.Add(limit))
+	refused, err := probe.onlyWithin(begun, begun) // nobody
 	measured := fmt.Sprintf("weight 0 after %s, %s; four transfers ended with 226 within %s, exit code 0", seconds(out), refused, seconds(transfers))
 	return measured, errors.Join(err, atMost("drain", out, limit), probe.noneOn(n, begun.Add(limit)))
 }
