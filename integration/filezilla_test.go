@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,7 +93,7 @@ func TestFileZilla(t *testing.T) {
 		local := t.TempDir()
 		write(t, filepath.Join(local, "huge.dat"), []byte(whole))
 		write(t, filepath.Join(local, "small.txt"), []byte("small"))
-		f := screen.fileZilla(t, s, local, `<Setting name="Enable speed limits">1</Setting><Setting name="Speedlimit outbound">8192</Setting>`)
+		f := screen.fileZilla(t, s, local, slowUploads)
 		f.transferAll(localList)
 		spdtest.Await(t, "some of it is stored", func() error {
 			if n := durable(t, bucket, "alice/huge.dat"); n == 0 {
@@ -116,6 +117,8 @@ func TestFileZilla(t *testing.T) {
 		f.noErrors()
 	})
 
+	t.Run("an upload goes on at another node when its own dies", func(t *testing.T) { fileZillaFailsOver(t, screen) })
+
 	t.Run("an interrupted download goes on", func(t *testing.T) {
 		back := t.TempDir()
 		data := noise(7, 12<<20)
@@ -138,6 +141,35 @@ func TestFileZilla(t *testing.T) {
 		f.noErrors()
 	})
 }
+
+// A node dies in mid-upload. FileZilla connects again by itself, is led to another node, and
+// goes on where the first had come to.
+func fileZillaFailsOver(t *testing.T, screen *screen) {
+	first := start(t, spdtest.Options{TLS: true})
+	second := join(t, first, "second", map[string]string{"tls.cert": first.CertFile, "tls.key": first.KeyFile})
+	balancer := spdtest.NewProxy(t, first.Addr())
+	bucket := bucketOf(t, first)
+	whole := noise(9, 48<<20)
+	local := t.TempDir()
+	write(t, filepath.Join(local, "huge.dat"), []byte(whole))
+
+	f := screen.fileZillaAt(t, balancer.Addr, first.CertFile, local, slowUploads)
+	f.transferAll(localList)
+	spdtest.Await(t, "some of it is stored", func() error { return spdtest.Equal(durable(t, bucket, "alice/huge.dat") > 0, true) })
+	balancer.Turn(second.Addr())
+	first.Kill()
+	spdtest.Await(t, "all of it is", func() error { return storeHas(t, bucket, "alice/", map[string]string{"huge.dat": whole}) })
+	if !regexp.MustCompile(`Command: REST [1-9]`).MatchString(f.messages()) {
+		t.Errorf("sent again from the begin:\n%s", f.messages())
+	}
+	sent := int(metric(t, second.Admin(), `spd_transfer_bytes_total{direction="up"}`))
+	if sent == 0 || sent >= len(whole) {
+		t.Errorf("%d bytes of %d were sent to the second node", sent, len(whole))
+	}
+}
+
+// slowUploads bounds them to 8 MiB/s.
+const slowUploads = `<Setting name="Enable speed limits">1</Setting><Setting name="Speedlimit outbound">8192</Setting>`
 
 // storeHas tells whether just these files are stored below prefix.
 func storeHas(t *testing.T, bucket store.Store, prefix string, want map[string]string) error {
@@ -265,6 +297,12 @@ type fileZilla struct {
 // alice. A file that is there already is resumed.
 func (s *screen) fileZilla(t *testing.T, node *spdtest.SPD, local, settings string) *fileZilla {
 	t.Helper()
+	return s.fileZillaAt(t, node.Addr(), node.CertFile, local, settings)
+}
+
+// fileZillaAt does that with any address, and the certificate that is to be trusted there.
+func (s *screen) fileZillaAt(t *testing.T, address, certFile, local, settings string) *fileZilla {
+	t.Helper()
 	home := t.TempDir()
 	config := filepath.Join(home, ".config", "filezilla")
 	f := &fileZilla{t: t, screen: s, log: filepath.Join(home, "messages")}
@@ -272,7 +310,10 @@ func (s *screen) fileZilla(t *testing.T, node *spdtest.SPD, local, settings stri
 		write(t, filepath.Join(config, name), fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>`+
 			"\n"+`<FileZilla3 version="3.63.0" platform="*nix">`+format+"</FileZilla3>\n", args...))
 	}
-	host, port := hostPort(t, node)
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
 	document("filezilla.xml", `<Settings>
 <Setting name="Greeting version">99.0.0</Setting>
 <Setting name="Disable update check">1</Setting>
@@ -283,7 +324,7 @@ func (s *screen) fileZilla(t *testing.T, node *spdtest.SPD, local, settings stri
 %s</Settings>`, f.log, settings)
 	document("sitemanager.xml", `<Servers><Server><Name>node</Name><Host>%s</Host><Port>%s</Port><Protocol>4</Protocol><Type>0</Type>
 <User>alice</User><Pass encoding="base64">c2VjcmV0</Pass><Logontype>1</Logontype>%s</Server></Servers>`, host, port, s.encoding())
-	cert, _ := pem.Decode([]byte(read(t, node.CertFile)))
+	cert, _ := pem.Decode([]byte(read(t, certFile)))
 	document("trustedcerts.xml", `<TrustedCerts><Certificate><Data>%s</Data><ActivationTime>%d</ActivationTime><ExpirationTime>%d</ExpirationTime>
 <Host>%s</Host><Port>%s</Port><TrustSANs>0</TrustSANs></Certificate></TrustedCerts>`,
 		hex.EncodeToString(cert.Bytes), time.Now().Add(-time.Hour).Unix(), time.Now().Add(time.Hour).Unix(), host, port)

@@ -12,11 +12,11 @@ import (
 type Proxy struct {
 	Addr string // "127.0.0.1:port"
 
-	target   string
 	listener net.Listener
 	running  sync.WaitGroup // the accept loop, and two copiers for each connection
 
 	mu      sync.Mutex
+	target  string // of new connections
 	changed *sync.Cond
 	state   proxyState
 	conns   map[net.Conn]bool // both sides of each
@@ -64,6 +64,19 @@ func (p *Proxy) Hang() { p.set(proxyHangs) }
 // Restore passes bytes and connections again.
 func (p *Proxy) Restore() { p.set(proxyPasses) }
 
+// Turn makes new connections go to another server, as a balancer does when one has died.
+func (p *Proxy) Turn(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
+
+func (p *Proxy) destination() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.target
+}
+
 func (p *Proxy) set(s proxyState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +95,7 @@ func (p *Proxy) accept() {
 }
 
 func (p *Proxy) serve(client net.Conn) {
-	server, err := net.Dial("tcp", p.target)
+	server, err := net.Dial("tcp", p.destination())
 	if err != nil || !p.track(client, server) {
 		reset(client)
 		if server != nil {
