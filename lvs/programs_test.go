@@ -1,6 +1,8 @@
 package lvs_test
 
 import (
+	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -32,6 +34,7 @@ func TestProgramsAccept(t *testing.T) {
 					accept(t, name)
 				})
 			}
+			t.Run(cluster+" "+host+" units", func(t *testing.T) { acceptUnits(t, filepath.Join(dir, "etc/systemd/system")) })
 		}
 	}
 }
@@ -56,6 +59,31 @@ func accept(t *testing.T, name string) {
 		try(t, 0, "unshare", "--net", "ip6tables-legacy-restore", "--noflush", name)
 	case "setup":
 		try(t, 0, "sh", "-n", name)
+	}
+}
+
+// acceptUnits gives the units of a machine, and what they add to others', to systemd. Programs
+// that are not installed here are all that it may complain about.
+func acceptUnits(t *testing.T, dir string) {
+	t.Helper()
+	service := "keepalived.service"
+	if _, err := os.Stat(filepath.Join(dir, "spdserver.service.d")); err == nil {
+		service = "spdserver.service"
+	}
+	ours, err := filepath.Abs("../deploy/systemd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "spd-lvs.service", service)
+	cmd.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":"+ours+":") // and where the system's are
+	out, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if !strings.Contains(line, "is not executable: No such file") {
+			t.Errorf("systemd says: %s", line)
+		}
 	}
 }
 
