@@ -93,7 +93,7 @@ func TestFileZilla(t *testing.T) {
 		local := t.TempDir()
 		write(t, filepath.Join(local, "huge.dat"), []byte(whole))
 		write(t, filepath.Join(local, "small.txt"), []byte("small"))
-		f := screen.fileZilla(t, s, local, slowUploads)
+		f := screen.fileZilla(t, s, local, throttled("outbound"))
 		f.transferAll(localList)
 		spdtest.Await(t, "some of it is stored", func() error {
 			if n := durable(t, bucket, "alice/huge.dat"); n == 0 {
@@ -117,7 +117,9 @@ func TestFileZilla(t *testing.T) {
 		f.noErrors()
 	})
 
-	t.Run("an upload goes on at another node when its own dies", func(t *testing.T) { fileZillaFailsOver(t, screen) })
+	t.Run("an upload goes on at another node when its own dies", func(t *testing.T) { fileZillaUploadFailsOver(t, screen) })
+
+	t.Run("and a download", func(t *testing.T) { fileZillaDownloadFailsOver(t, screen) })
 
 	t.Run("an interrupted download goes on", func(t *testing.T) {
 		back := t.TempDir()
@@ -142,34 +144,10 @@ func TestFileZilla(t *testing.T) {
 	})
 }
 
-// A node dies in mid-upload. FileZilla connects again by itself, is led to another node, and
-// goes on where the first had come to.
-func fileZillaFailsOver(t *testing.T, screen *screen) {
-	first := start(t, spdtest.Options{TLS: true})
-	second := join(t, first, "second", map[string]string{"tls.cert": first.CertFile, "tls.key": first.KeyFile})
-	balancer := spdtest.NewProxy(t, first.Addr())
-	bucket := bucketOf(t, first)
-	whole := noise(9, 48<<20)
-	local := t.TempDir()
-	write(t, filepath.Join(local, "huge.dat"), []byte(whole))
-
-	f := screen.fileZillaAt(t, balancer.Addr, first.CertFile, local, slowUploads)
-	f.transferAll(localList)
-	spdtest.Await(t, "some of it is stored", func() error { return spdtest.Equal(durable(t, bucket, "alice/huge.dat") > 0, true) })
-	balancer.Turn(second.Addr())
-	first.Kill()
-	spdtest.Await(t, "all of it is", func() error { return storeHas(t, bucket, "alice/", map[string]string{"huge.dat": whole}) })
-	if !regexp.MustCompile(`Command: REST [1-9]`).MatchString(f.messages()) {
-		t.Errorf("sent again from the begin:\n%s", f.messages())
-	}
-	sent := int(metric(t, second.Admin(), `spd_transfer_bytes_total{direction="up"}`))
-	if sent == 0 || sent >= len(whole) {
-		t.Errorf("%d bytes of %d were sent to the second node", sent, len(whole))
-	}
+// throttled bounds uploads ("outbound") or downloads ("inbound") to 8 MiB/s.
+func throttled(direction string) string {
+	return `<Setting name="Enable speed limits">1</Setting><Setting name="Speedlimit ` + direction + `">8192</Setting>`
 }
-
-// slowUploads bounds them to 8 MiB/s.
-const slowUploads = `<Setting name="Enable speed limits">1</Setting><Setting name="Speedlimit outbound">8192</Setting>`
 
 // storeHas tells whether just these files are stored below prefix.
 func storeHas(t *testing.T, bucket store.Store, prefix string, want map[string]string) error {
