@@ -60,6 +60,7 @@ func clientMachine() int {
 	nodes := flag.Int("nodes", 4, "number of nodes, up to 20")
 	only := flag.String("stages", "", "stages to run, separated by commas; by default the short set")
 	full := flag.Bool("full", false, "run all stages")
+	scheduler := flag.String("scheduler", "mh", "how new sessions are spread: mh or rr")
 	bin := flag.String("bin", ".tools/bin", "directory of spdserver-lab, minio, umlfp.so and this program")
 	out := flag.String("out", ".tools/lab", "directory for logs and rendered files")
 	flag.Parse()
@@ -76,6 +77,7 @@ func clientMachine() int {
 		return 2
 	}
 	defer l.close()
+	l.scheduler = *scheduler
 	return l.runAll(chosen)
 }
 
@@ -121,7 +123,7 @@ func newLab(ctx context.Context, nodes int, bin, out string) (*lab, error) {
 	if os.Getenv("LVS_LAB") == "" {
 		return nil, errors.New("start it with run.sh, which gives it namespaces of its own")
 	}
-	l := &lab{ctx: ctx, scheduler: "mh", variant: "ranges"}
+	l := &lab{ctx: ctx, variant: "ranges"}
 	var err error
 	if l.bin, err = filepath.Abs(bin); err != nil {
 		return nil, err

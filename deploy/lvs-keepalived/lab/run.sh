@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares and runs the lab: run.sh [-full] [-nodes N] [-stages up,modes,...]. Root, Debian 12.
+# Prepares and runs the lab: run.sh [-full] [-nodes N] [-scheduler rr] [-stages up,modes,...]. Root, Debian 12.
 #   SPDSERVER=file   tests this program instead of building one
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
