@@ -9,10 +9,11 @@ import (
 )
 
 // A probe is tried once a second. One failure, or one success, may be chance: readiness
-// changes when several have come in a row, within four seconds at most.
+// changes when several have come in a row. A fault shows after 3.4 seconds at most, so that
+// balancers, which take up to 1.5 seconds to see it, send nobody here after five.
 const (
 	probeEvery   = time.Second
-	probeTimeout = 1500 * time.Millisecond
+	probeTimeout = 1200 * time.Millisecond
 	fallAfter    = 2 // failures in a row
 	riseAfter    = 3 // successes in a row
 )
@@ -20,8 +21,8 @@ const (
 // Probe is something that must work for clients to be sent here.
 type Probe struct {
 	Name string
-	// Try returns nil if it works. It must return when ctx ends, which is after a second and a
-	// half. The error is logged; of its text, only a Reason is shown.
+	// Try returns nil if it works. It must return when ctx ends, which is after 1.2 seconds.
+	// The error is logged; of its text, only a Reason is shown.
 	Try func(ctx context.Context) error
 	// Instant: Try knows without asking anybody. It is tried whenever somebody wants to know,
 	// and what it says holds at once.
