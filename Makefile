@@ -30,7 +30,7 @@ bench: ## measure it next to the bare S3 client; SCENARIO=small-up, QUICK=1, PRO
 bench-encoding: ## measure how often the charset of file names is found
 	@go run ./encoding/internal/measure
 
-lab: ## prove the cluster on the real IPVS, the short set; root, Debian 12 (3 minutes)
+lab: ## prove the cluster on the real IPVS, the short set; root, Debian 12 (2 minutes)
 	@deploy/lvs-keepalived/lab/run.sh
 
 lab-full: ## all of it, with 10 nodes
