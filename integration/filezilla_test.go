@@ -275,10 +275,14 @@ type fileZilla struct {
 // alice. A file that is there already is resumed.
 func (s *screen) fileZilla(t *testing.T, node *spdtest.SPD, local, settings string) *fileZilla {
 	t.Helper()
-	return s.fileZillaAt(t, node.Addr(), node.CertFile, local, settings)
+	return s.fileZillaAt(t, node.Addr(), node.CertFile, local, settings+resume)
 }
 
-// fileZillaAt does that with any address, and the certificate that is to be trusted there.
+// resume is what to do where a file exists. By default FileZilla asks, unless it has begun
+// that file itself.
+const resume = `<Setting name="File exists action download">5</Setting><Setting name="File exists action upload">5</Setting>`
+
+// fileZillaAt takes any address, and the certificate that is to be trusted there.
 func (s *screen) fileZillaAt(t *testing.T, address, certFile, local, settings string) *fileZilla {
 	t.Helper()
 	home := t.TempDir()
@@ -295,8 +299,6 @@ func (s *screen) fileZillaAt(t *testing.T, address, certFile, local, settings st
 	document("filezilla.xml", `<Settings>
 <Setting name="Greeting version">99.0.0</Setting>
 <Setting name="Disable update check">1</Setting>
-<Setting name="File exists action download">5</Setting>
-<Setting name="File exists action upload">5</Setting>
 <Setting name="Show quickconnect bar">0</Setting>
 <Setting name="Logging file" platform="unix">%s</Setting>
 %s</Settings>`, f.log, settings)
