@@ -19,7 +19,7 @@ type File interface {
 }
 
 // OpenTransfer begins a transfer, which ends with ctx. os.O_RDONLY is RETR, os.O_WRONLY STOR,
-// with os.O_APPEND APPE; offset is that of REST (RFC 3659, 5).
+// with os.O_APPEND APPE, with os.O_EXCL STOU; offset is that of REST (RFC 3659, 5).
 func (d *Driver) OpenTransfer(ctx context.Context, wire string, flags int, offset int64) (File, error) {
 	op := Operation{Verb: d.Client.Verb(), Started: time.Now()}
 	n, err := d.resolve(wire)
@@ -48,7 +48,7 @@ func (d *Driver) open(ctx context.Context, n name, flags int, offset int64) (han
 	if flags&os.O_WRONLY == 0 {
 		return d.openDownload(ctx, n, offset)
 	}
-	return d.openUpload(ctx, n, flags&os.O_APPEND != 0, offset)
+	return d.openUpload(ctx, n, flags, offset)
 }
 
 // transfer is what uploads and downloads have in common.

@@ -50,7 +50,7 @@ type check struct {
 	err      error
 }
 
-func (d *Driver) openUpload(ctx context.Context, n name, appending bool, offset int64) (handle, error) {
+func (d *Driver) openUpload(ctx context.Context, n name, flags int, offset int64) (handle, error) {
 	u := &uploading{transfer: transfer{driver: d}, name: n, promise: d.takeAllocated()}
 	if n.home() {
 		return nil, errIsDirectory
@@ -64,10 +64,11 @@ func (d *Driver) openUpload(ctx context.Context, n name, appending bool, offset 
 	if err := u.setTarget(); err != nil {
 		return nil, err
 	}
+	u.target.New = flags&os.O_EXCL != 0
 	u.ctx, u.cancel = context.WithCancel(ctx)
 	u.parts, u.stop = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
-	if appending || offset > 0 {
+	if appending := flags&os.O_APPEND != 0; appending || offset > 0 {
 		err = u.openOnto(appending, offset)
 	} else {
 		err = u.openNew()

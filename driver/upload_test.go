@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -206,6 +207,19 @@ func TestUploadIsInvisibleUntilClose(t *testing.T) {
 		s.must(file.Close())
 		s.holds("file", data)
 		s.put("file", "old")
+	}
+}
+
+// STOU never replaces a file, even if two names should meet.
+func TestNewFile(t *testing.T) {
+	s := newSession(t)
+	for _, size := range []int{4, 3 * partSize} {
+		s.put("file", "old")
+		s.mustFail(553, s.upload("STOU", "file", writing|os.O_EXCL, strings.NewReader(content(size))))
+		s.holds("file", "old")
+		s.must(s.dele("file"))
+		s.must(s.upload("STOU", "file", writing|os.O_EXCL, strings.NewReader(content(size))))
+		s.holds("file", content(size))
 	}
 }
 

@@ -26,7 +26,7 @@ func (s *session) prepare(t *transfer) (mover, error) {
 		file, err := s.openFile(t, os.O_WRONLY|os.O_CREATE, t.rest)
 		return &receiving{file: file, ascii: s.ascii}, err
 	case "STOU":
-		file, err := s.openFile(t, os.O_WRONLY|os.O_CREATE, 0)
+		file, err := s.openFile(t, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
 		return &receiving{file: file, ascii: s.ascii}, err
 	case "APPE":
 		file, err := s.openFile(t, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0)

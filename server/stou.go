@@ -6,7 +6,8 @@ import (
 )
 
 // doStou stores a file under a name that nobody has (RFC 959, 4.1.3): the client's proposal
-// and random letters, of which there are enough that no two names meet.
+// and random letters, of which there are enough that no two names meet. Should they do so all
+// the same, the file that is there stays, and the client is refused.
 func (s *session) doStou(c command) {
 	if c.arg == "" || strings.HasSuffix(c.arg, "/") {
 		c.arg += "file"

@@ -19,6 +19,7 @@ type Target struct {
 	Key      string
 	Owner    string // account name
 	PartSize int64  // bytes of the first parts
+	New      bool   // nothing is replaced: if there is an object of that name, store.ErrExist
 	// Confirm is asked right before the object becomes visible, once; an error keeps it
 	// from that. size is what the whole object will have.
 	Confirm func(ctx context.Context, size int64) error
@@ -106,7 +107,7 @@ func (s *Session) PutWhole(ctx context.Context, body io.ReadSeeker, size int64) 
 		}
 		return nil
 	}
-	object, err := s.target.Store.Put(ctx, s.target.Key, body, size, store.PutOptions{Confirm: alive})
+	object, err := s.target.Store.Put(ctx, s.target.Key, body, size, store.PutOptions{IfAbsent: s.target.New, Confirm: alive})
 	if gone != nil {
 		return gone
 	}
@@ -233,6 +234,9 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	if err := s.target.Confirm(ctx, size); err != nil {
 		return store.Object{}, err
 	}
+	if err := s.nameFree(ctx); err != nil {
+		return store.Object{}, err
+	}
 	if err := s.target.Alive(); err != nil {
 		return store.Object{}, err
 	}
@@ -254,6 +258,21 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	object.Size = size
 	s.end(context.WithoutCancel(ctx))
 	return object, nil
+}
+
+// nameFree checks that an object that must be new still is. S3 stores that cannot complete an
+// upload under a condition are many, so this leaves a moment in which another may come.
+func (s *Session) nameFree(ctx context.Context) error {
+	if !s.target.New {
+		return nil
+	}
+	switch _, err := s.target.Store.Stat(ctx, s.target.Key); {
+	case errors.Is(err, store.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for the name: %w", err)
+	}
+	return store.ErrExist
 }
 
 // lost tells an upload that is gone, or has lost a part, from a file that does not exist.

@@ -35,6 +35,47 @@ func TestPutWhole(t *testing.T) {
 	r.holds([]byte("hello"))
 }
 
+// What must be new leaves an object that is there alone, even one that came meanwhile.
+func TestNewObject(t *testing.T) {
+	r := newRig(t)
+	target := r.target()
+	target.New = true
+	r.must(r.node.Create(target).PutWhole(t.Context(), bytes.NewReader([]byte("first")), 5))
+	r.fails(r.node.Create(target).PutWhole(t.Context(), bytes.NewReader([]byte("later")), 5), store.ErrExist)
+	r.holds([]byte("first"))
+
+	s := r.node.Create(target)
+	r.put(s, 1, partSize)
+	_, err := s.Complete(t.Context())
+	r.fails(err, store.ErrExist)
+	s.Abort(t.Context())
+	r.holds([]byte("first"))
+	r.left(0, 0)
+
+	r.must(r.files.Delete(t.Context(), target.Key))
+	s = r.node.Create(target)
+	r.put(s, 1, partSize)
+	_, err = s.Complete(t.Context())
+	r.must(err)
+	r.holds(piece(1, partSize))
+}
+
+// If it is not known whether the name is free, it is not taken.
+func TestNewObjectWithTheStoreAway(t *testing.T) {
+	r := newRig(t)
+	target := r.target()
+	target.New = true
+	s := r.node.Create(target)
+	r.put(s, 1, partSize)
+	r.away("Stat")
+	_, err := s.Complete(t.Context())
+	r.fails(err, store.ErrUnavailable)
+	r.files.Before = nil
+	r.holds(nil)
+	s.Abort(t.Context())
+	r.left(0, 0)
+}
+
 func TestPartsOutOfOrder(t *testing.T) {
 	r := newRig(t)
 	s := r.node.Create(r.target())
