@@ -38,10 +38,20 @@ func keptFor(o store.Object, modTime time.Time) store.KeptTime {
 // timeOf is the modification time of a file: the one a client set, or the store's.
 func (d *Driver) timeOf(e entry) time.Time {
 	kept, ok, err := d.times().of(d.ctx, e.key)
-	if err == nil && ok && kept.Holds(e.object) {
+	if err != nil || !ok {
+		return e.object.ModTime
+	}
+	o := e.object
+	if !kept.Holds(o) && kept.ETag == o.ETag {
+		// The session has seen the file before it had that time: another one has set it.
+		if fresh, err := d.Store.Stat(d.ctx, e.key); err == nil {
+			o = fresh
+		}
+	}
+	if kept.Holds(o) {
 		return kept.ModTime
 	}
-	return e.object.ModTime
+	return o.ModTime
 }
 
 // timesByDir looks up the times of a whole tree, a directory at a time.

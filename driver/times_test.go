@@ -102,6 +102,25 @@ func TestTimeForgotten(t *testing.T) {
 	}
 }
 
+// A rename takes along a time that another session has set, though RNFR makes do with what
+// this one has seen of the file.
+func TestTimeOfAnotherSession(t *testing.T) {
+	w := newWorld(t)
+	one, other := w.login("alice", nil), w.login("alice", nil)
+	one.put("stored", "x")
+	other.must(other.mfmt("stored", someTime()))
+	one.must(one.rename("stored", "a"))
+	one.hasTime("a", someTime())
+
+	one.put("again", "x")
+	one.isNew("again") // and has been seen
+	w.later.Store(int64(time.Hour))
+	other.put("again", "x")
+	other.must(other.mfmt("again", someTime()))
+	one.must(one.rename("again", "b"))
+	one.hasTime("b", someTime())
+}
+
 // brokenTimes cannot be reached.
 type brokenTimes struct{}
 
