@@ -68,7 +68,7 @@ func (d *Driver) siteUtime(args string) error {
 
 func parseTime(s string) (time.Time, bool) {
 	for _, layout := range []string{"20060102150405", "200601021504"} {
-		if t, err := time.Parse(layout, s); err == nil && len(s) == len(layout) {
+		if t, err := time.Parse(layout, s); err == nil && len(s) == len(layout) && !t.IsZero() {
 			return t, true
 		}
 	}

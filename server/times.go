@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -18,7 +17,7 @@ const timeLayout = "20060102150405"
 func (s *session) doMdtm(c command) {
 	when, path, found := strings.Cut(c.arg, " ")
 	if !found || path == "" || !looksLikeTime(when) {
-		s.tellTime(s.files.Stat(c.arg))
+		s.tellTime(s.files.Lookup(c.verb, c.arg))
 		return
 	}
 	t, err := parseTime(when)
@@ -29,8 +28,8 @@ func (s *session) doMdtm(c command) {
 	case err == nil:
 		s.replyFact(t, path)
 	case errors.Is(err, errTime) || errors.Is(err, fs.ErrNotExist):
-		if info, statErr := s.files.Stat(c.arg); statErr == nil {
-			s.tellTime(info, nil)
+		if found, lookupErr := s.files.Lookup(c.verb, c.arg); lookupErr == nil {
+			s.tellTime(found, nil)
 			return
 		}
 		s.replyError(err)
@@ -39,11 +38,14 @@ func (s *session) doMdtm(c command) {
 	}
 }
 
-func (s *session) tellTime(info os.FileInfo, err error) {
-	if err != nil {
+func (s *session) tellTime(found driver.Entry, err error) {
+	switch {
+	case err != nil:
 		s.replyError(err)
-	} else {
-		s.reply("213 %s", info.ModTime().UTC().Format(timeLayout))
+	case !found.Timed():
+		s.reply("550 The time of this directory is not known")
+	default:
+		s.reply("213 %s", found.ModTime().UTC().Format(timeLayout))
 	}
 }
 
@@ -75,7 +77,7 @@ var errTime = errors.New("not a time")
 // parseTime reads a time-val: 14 digits and perhaps a fraction. Its error is a reply.
 func parseTime(text string) (time.Time, error) {
 	t, err := time.Parse(timeLayout, text)
-	if err != nil || !looksLikeTime(text) {
+	if err != nil || !looksLikeTime(text) || t.IsZero() { // the zero time means none
 		return time.Time{}, &driver.Reply{Code: 501, Text: "Times are written YYYYMMDDhhmmss", Cause: errTime}
 	}
 	return t, nil
