@@ -80,7 +80,7 @@ func FuzzCommand(f *testing.F) {
 		switch c := parseCommand(line); c.verb {
 		case "AUTH", "PASV", "EPSV", "PORT", "EPRT", "HOST": // ask for a real connection
 			_, _ = parsePort(c.arg)
-			_, _ = parseEprt(c.arg)
+			_, _ = parseEprt(c.arg, "1")
 			return
 		}
 		s.dispatch(line)

@@ -127,11 +127,10 @@ func (s *session) doActive(c command) {
 	if s.refuseAfterAll(c) {
 		return
 	}
-	parse := parsePort
+	addr, err := parsePort(c.arg)
 	if c.verb == "EPRT" {
-		parse = parseEprt
+		addr, err = parseEprt(c.arg, s.family())
 	}
-	addr, err := parse(c.arg)
 	switch {
 	case !s.server.ActiveMode:
 		s.reply("502 Active mode is disabled; use PASV or EPSV")
@@ -176,8 +175,9 @@ func parsePort(arg string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ip, uint16(b[4])<<8|uint16(b[5])), nil
 }
 
-// parseEprt reads |family|address|port| with any delimiter (RFC 2428, 2).
-func parseEprt(arg string) (netip.AddrPort, error) {
+// parseEprt reads |family|address|port| with any delimiter, for a session of a family
+// (RFC 2428, 2).
+func parseEprt(arg, family string) (netip.AddrPort, error) {
 	if arg == "" {
 		return netip.AddrPort{}, errAddress
 	}
@@ -185,7 +185,10 @@ func parseEprt(arg string) (netip.AddrPort, error) {
 	if len(fields) != 5 || fields[4] != "" {
 		return netip.AddrPort{}, errAddress
 	}
-	if fields[1] != "1" && fields[1] != "2" {
+	switch {
+	case !isNumber(fields[1]):
+		return netip.AddrPort{}, errAddress
+	case fields[1] != family: // whatever its addresses look like
 		return netip.AddrPort{}, errFamily
 	}
 	ip, err := netip.ParseAddr(fields[2])

@@ -40,19 +40,29 @@ func TestParseEprt(t *testing.T) {
 		"|1|127.0.0.1|0|":                    "127.0.0.1:0", // refused as too low
 		"\x80" + "1\x8010.0.0.1\x801024\x80": "10.0.0.1:1024",
 	} {
-		if got, err := parseEprt(arg); err != nil || got.String() != want {
+		family := "1"
+		if strings.Contains(want, "[") {
+			family = "2"
+		}
+		if got, err := parseEprt(arg, family); err != nil || got.String() != want {
 			t.Errorf("%q: %v, %v", arg, got, err)
 		}
 	}
 	for arg, want := range map[string]error{
-		"|0|127.0.0.1|5000|": errFamily, "|3|127.0.0.1|5000|": errFamily, "||127.0.0.1|5000|": errFamily,
+		"|0|127.0.0.1|5000|": errFamily, "|3|127.0.0.1|5000|": errFamily, "|2|::1|5000|": errFamily, "|2|127.0.0.1|5000|": errFamily,
+		"||127.0.0.1|5000|": errAddress, "|x|127.0.0.1|5000|": errAddress, "|||||": errAddress, "||||": errAddress,
 		"": errAddress, "|": errAddress, "nonsense": errAddress, "|1|127.0.0.1|5000": errAddress,
 		"|1|127.0.0.1|5000|x": errAddress, "|1|127.0.0.1|5000||": errAddress, "|1|::1|5000|": errAddress,
-		"|2|127.0.0.1|5000|": errAddress, "|2|fe80::1%eth0|5000|": errAddress, "|1|localhost|5000|": errAddress,
+		"|1|localhost|5000|":  errAddress,
 		"|1|127.0.0.1|65536|": errAddress, "|1|127.0.0.1|+5000|": errAddress, "|1|127.0.0.1|05000|": errAddress, "|1|127.0.0.01|5000|": errAddress,
 	} {
-		if got, err := parseEprt(arg); !errors.Is(err, want) {
+		if got, err := parseEprt(arg, "1"); !errors.Is(err, want) {
 			t.Errorf("%q: %v, %v, want %v", arg, got, err, want)
+		}
+	}
+	for _, arg := range []string{"|2|127.0.0.1|5000|", "|2|fe80::1%eth0|5000|", "|2|::foo|5000|"} {
+		if got, err := parseEprt(arg, "2"); !errors.Is(err, errAddress) {
+			t.Errorf("%q: %v, %v", arg, got, err)
 		}
 	}
 }
@@ -79,7 +89,10 @@ func FuzzEprt(f *testing.F) {
 		f.Add(arg)
 	}
 	f.Fuzz(func(t *testing.T, arg string) {
-		got, err := parseEprt(arg)
+		got, err := parseEprt(arg, "1")
+		if err != nil {
+			got, err = parseEprt(arg, "2")
+		}
 		if err != nil {
 			return
 		}

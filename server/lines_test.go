@@ -158,19 +158,19 @@ func TestParseAddresses(t *testing.T) {
 		{"PORT", "127,0,0,1,195,-1", "address not understood"},
 		{"PORT", "", "address not understood"},
 		{"EPRT", "|1|127.0.0.1|50000|", "127.0.0.1:50000"},
-		{"EPRT", "!2!::1!50000!", "[::1]:50000"},
-		{"EPRT", "|2|127.0.0.1|50000|", "address not understood"},
+		{"EPRT", "!2!::1!50000!", "unknown network protocol"},
+		{"EPRT", "|1|::1|50000|", "address not understood"},
 		{"EPRT", "|3|127.0.0.1|50000|", "unknown network protocol"},
 		{"EPRT", "|1|127.0.0.1|65536|", "address not understood"},
 		{"EPRT", "|1|127.0.0.1|50000", "address not understood"},
 		{"EPRT", "", "address not understood"},
 	} {
-		parse := parsePort
+		addr, err := parsePort(test.arg)
 		if test.verb == "EPRT" {
-			parse = parseEprt
+			addr, err = parseEprt(test.arg, "1")
 		}
 		got := ""
-		if addr, err := parse(test.arg); err != nil {
+		if err != nil {
 			got = err.Error()
 		} else {
 			got = addr.String()
