@@ -70,6 +70,10 @@ func (s *session) factsFeature() string {
 // optsMLST selects the facts of MLST and MLSD.
 func (s *session) optsMLST(list string) {
 	selected := factsNamed(list)
+	if selected == 0 && list != "" && !strings.Contains(list, ";") {
+		s.reply("501 OPTS MLST needs facts, each with a semicolon behind")
+		return
+	}
 	s.hidden = allFacts &^ selected
 	s.reply("%s", strings.TrimSuffix("200 MLST OPTS "+selected.String(), " "))
 }
