@@ -34,14 +34,14 @@ const rangeUsage = "<file> [<start> [<end>]]"
 
 // siteUsages are the commands behind SITE.
 func siteUsages() []usage {
-	return []usage{{"CHARSET", "[<name>|auto]"}, {"HELP", ""}, {"UTIME", "<YYYYMMDDhhmmss> <path>"}}
+	return []usage{{"CHARSET", "[<name>|auto]"}, {"HELP", "[<command>]"}, {"UTIME", "<YYYYMMDDhhmmss> <path>"}}
 }
 
 // doHelp lists the commands, or explains one (RFC 959, 4.1.3).
 func (s *session) doHelp(c command) {
-	verb, _, _ := strings.Cut(strings.ToUpper(c.arg), " ")
+	verb, behind, _ := strings.Cut(strings.ToUpper(c.arg), " ")
 	if verb == "SITE" {
-		s.siteHelp()
+		s.siteHelp(behind)
 		return
 	}
 	known := slices.DeleteFunc(usages(), func(u usage) bool {
@@ -52,15 +52,24 @@ func (s *session) doHelp(c command) {
 		s.reply("214-These commands work:\r\n%s214 HELP <command> tells more", columns(known))
 		return
 	}
-	i := slices.IndexFunc(known, func(u usage) bool { return u.verb == verb })
+	s.explain(known, "", verb)
+}
+
+// explain tells about one command of a list.
+func (s *session) explain(list []usage, before, verb string) {
+	i := slices.IndexFunc(list, func(u usage) bool { return u.verb == verb })
 	if i < 0 {
-		s.reply("502 Unknown command %s", shown(verb))
+		s.reply("502 Unknown command %s%s", before, shown(verb))
 	} else {
-		s.reply("214 Syntax: %s", strings.TrimSpace(verb+" "+known[i].parameters))
+		s.reply("214 Syntax: %s", strings.TrimSpace(before+verb+" "+list[i].parameters))
 	}
 }
 
-func (s *session) siteHelp() {
+func (s *session) siteHelp(verb string) {
+	if verb != "" {
+		s.explain(siteUsages(), "SITE ", verb)
+		return
+	}
 	var lines strings.Builder
 	for _, u := range siteUsages() {
 		fmt.Fprintf(&lines, " %s\r\n", strings.TrimSpace(u.verb+" "+u.parameters))

@@ -8,8 +8,8 @@ func (s *session) doSite(c command) {
 		s.reply("501 SITE needs a command; try SITE HELP")
 		return
 	}
-	if verb, _, _ := strings.Cut(c.arg, " "); strings.EqualFold(verb, "HELP") {
-		s.siteHelp()
+	if verb, behind, _ := strings.Cut(strings.ToUpper(c.arg), " "); verb == "HELP" {
+		s.siteHelp(behind)
 		return
 	}
 	text, err := s.files.Site(c.arg)
