@@ -38,6 +38,17 @@ func beforeLogin(c command) bool {
 	return false
 }
 
+// takesWords tells the commands whose parameters are words: spaces around these mean nothing,
+// while those around a name belong to it.
+func takesWords(verb string) bool {
+	switch verb {
+	case "TYPE", "MODE", "STRU", "REST", "ALLO", "PORT", "EPRT", "EPSV",
+		"AUTH", "PBSZ", "PROT", "HOST", "LANG", "OPTS", "HELP":
+		return true
+	}
+	return false
+}
+
 // dispatch executes a command line.
 func (s *session) dispatch(line string) {
 	c := parseCommand(line)
@@ -53,6 +64,9 @@ func (s *session) dispatch(line string) {
 	if c.verb == "" {
 		s.reply("500 No command given")
 		return
+	}
+	if takesWords(c.verb) {
+		c.arg = strings.Trim(c.arg, " ")
 	}
 	s.verb = c.verb
 	handle, ok := s.handler(c.verb)
