@@ -338,7 +338,7 @@ func abort(t *testing.T, node *spdtest.SPD) {
 		c.Expect("226")
 		_ = conn.Close()
 	}
-	c.Do("226", "ABOR") // of nothing
+	c.Do("225", "ABOR") // of nothing
 	if got := c.Get("RETR f"); got != old {
 		t.Errorf("%d bytes, or others", len(got))
 	}

@@ -69,7 +69,7 @@ func TestPASVOnIPv6(t *testing.T) {
 func TestDataConnectionWithoutTransfer(t *testing.T) {
 	c := newRig(t, nil).login("alice")
 	for _, end := range []struct{ want, command string }{
-		{"226", "ABOR"}, {"550", "RETR missing"}, {"227", "PASV"}, {"229", "EPSV"}, {"221", "QUIT"},
+		{"225", "ABOR"}, {"550", "RETR missing"}, {"227", "PASV"}, {"229", "EPSV"}, {"221", "QUIT"},
 	} {
 		conn := c.dialFor(c.do("227", "PASV"), "127.0.0.1")
 		c.send("%s", end.command)

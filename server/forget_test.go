@@ -10,7 +10,7 @@ func TestRenameIsForgotten(t *testing.T) {
 	}
 	for _, between := range []struct{ want, command string }{
 		{"200", "NOOP"}, {"257", "PWD"}, {"550", "RNFR missing"}, {"501", "RNFR"}, {"211", "STAT"}, {"500", "NONSENSE"},
-		{"213", "SIZE f"}, {"226", "ABOR"}, {"500", longLine()}, {"550", "RNFR " + "x/y"},
+		{"213", "SIZE f"}, {"225", "ABOR"}, {"500", longLine()}, {"550", "RNFR " + "x/y"},
 	} {
 		c.do("350", "RNFR g")
 		c.do(between.want, "%s", between.command)
@@ -40,7 +40,7 @@ func TestRestartPointIsForgotten(t *testing.T) {
 	c := newRig(t, nil).login("alice")
 	c.put("226", "STOR f", []byte("0123456789"))
 	for _, between := range []struct{ want, command string }{
-		{"200", "NOOP"}, {"257", "PWD"}, {"213", "SIZE f"}, {"211", "STAT"}, {"500", "NONSENSE"}, {"226", "ABOR"}, {"250", "CWD /"},
+		{"200", "NOOP"}, {"257", "PWD"}, {"213", "SIZE f"}, {"211", "STAT"}, {"500", "NONSENSE"}, {"225", "ABOR"}, {"250", "CWD /"},
 	} {
 		c.do("350", "REST 3")
 		c.do(between.want, "%s", between.command)

@@ -48,6 +48,7 @@ type session struct {
 	port     dataPort       // for the next transfer; nil before PASV and the like
 	verb     string         // the command being executed
 	moreSent bool           // the client had sent more commands behind it
+	aborted  bool           // a transfer was in progress when the next ABOR came
 	ended    bool           // QUIT has been executed
 	settings
 

@@ -257,7 +257,7 @@ func TestAbort(t *testing.T) {
 	c.do("426", "ABOR")
 	c.expect("226")
 	c.do("550", "SIZE f")
-	c.do("226", "ABOR")
+	c.do("225", "ABOR")
 }
 
 func TestCommandsDuringTransfer(t *testing.T) {

@@ -78,6 +78,9 @@ func (s *session) beginTransfer(t *transfer) {
 
 func (s *session) endTransfer(t *transfer) {
 	t.cancel(nil)
+	if errors.Is(context.Cause(t.ctx), errAborted) {
+		s.aborted = true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = nil
@@ -149,11 +152,16 @@ func (s *session) current() *transfer {
 	return s.running
 }
 
-// doAbor follows the 426 of the transfer that it has ended (RFC 959, 4.1.3), if there was
-// one; see note.
+// doAbor follows the reply of the transfer that it has ended, if there was one; see note
+// (RFC 959, 4.1.3 and 4.2.2).
 func (s *session) doAbor(command) {
 	s.setDataPort(nil)
-	s.reply("226 ABOR successful")
+	if s.aborted {
+		s.reply("226 ABOR successful")
+	} else {
+		s.reply("225 No transfer in progress")
+	}
+	s.aborted = false
 }
 
 // replyError answers with what the driver says about an error.
