@@ -103,7 +103,7 @@ func (d *Driver) exists(above name, base string) error {
 	if _, ok := d.files.get(n.key); ok {
 		return nil
 	}
-	if _, ok := d.dirs.get(n.dir()); ok {
+	if _, ok := d.knownDir(n); ok {
 		return nil
 	}
 	_, err := d.probe(d.ctx, n)

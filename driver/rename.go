@@ -230,10 +230,10 @@ func (d *Driver) moveDir(move *dirMove, source entry) (left, err error) {
 		return err, err
 	}
 	d.dirs.clear()
-	d.Made.remove(d.place(source.dir()))
-	d.Made.add(d.place(move.to))
 	d.files.clear()
+	d.Made.add(d.place(move.to))
 	err = move.deleteSources()
+	d.Made.movedAway(d.place(source.dir()))
 	return err, err
 }
 

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -90,6 +91,38 @@ func TestDirectoryMadeMeanwhile(t *testing.T) {
 	s.must(s.rename("own", "renamed"))
 	s.mustFail(553, s.stor("renamed", "x"))
 	s.must(s.stor("own", "x"))
+}
+
+// What another session of the node removes is not there for this one either: what it stored
+// would make the directory again, and perhaps beside a file of that name.
+func TestDirectoryRemovedMeanwhile(t *testing.T) {
+	s := newSession(t)
+	other := s.login("alice", nil)
+	for name, remove := range map[string]func(string) error{
+		"removed": other.rmd,
+		"renamed": func(p string) error { return other.rename(p, p+"-now") },
+		"a file now": func(p string) error {
+			return errors.Join(other.rmd(p), other.stor(p, "x"))
+		},
+	} {
+		s.must(s.mkd(name))
+		s.must(s.mkd(name + "/below"))
+		s.must(s.cwd(name + "/below"))
+		s.must(s.cwd("/"))
+		s.must(s.rmd(name + "/below"))
+		s.must(remove(name))
+		s.mustFail(553, s.stor(name+"/file", "x"))
+		s.mustFail(550, s.mkd(name+"/dir"))
+		s.mustFail(553, s.stor(name+"/below/file", "x"))
+	}
+	for i := range 1100 { // more than are remembered one by one
+		s.must(s.mkd(fmt.Sprint(i)))
+	}
+	for i := range 1100 {
+		s.must(other.rmd(fmt.Sprint(i)))
+	}
+	s.mustFail(553, s.stor("0/file", "x"))
+	s.mustFail(553, s.stor("1099/file", "x"))
 }
 
 // Names in a directory of many, in any order, near and far.

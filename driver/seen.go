@@ -9,8 +9,8 @@ import (
 
 // What a session has lately seen to exist, so that the store is not asked again for each
 // command. All of it is harmless when it is no longer so: an upload into a directory that
-// was removed meanwhile makes it again, and a rename of a file that is gone fails when it
-// comes to copy it.
+// was removed meanwhile by way of another node makes it again, and a rename of a file that
+// is gone fails when it comes to copy it.
 const (
 	seenFor = 30 * time.Second
 	maxSeen = 1024 // entries of each kind: a session may walk a large tree
@@ -49,10 +49,16 @@ func (r *recent[T]) add(key string, value T) {
 }
 
 func (r *recent[T]) get(key string) (T, bool) {
+	value, _, ok := r.seen(key)
+	return value, ok
+}
+
+// seen is get, and tells when that was.
+func (r *recent[T]) seen(key string) (value T, at time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e, ok := r.entries[key]
-	return e.value, ok && time.Since(e.at) < seenFor
+	return e.value, e.at, ok && time.Since(e.at) < seenFor
 }
 
 // forget drops one key.

@@ -180,7 +180,7 @@ func (d *Driver) needParent(ctx context.Context, n name) error {
 	if up.home() {
 		return nil
 	}
-	if _, ok := d.dirs.get(up.dir()); ok {
+	if _, ok := d.knownDir(up); ok {
 		return nil
 	}
 	_, err := d.lookupDir(ctx, up)
@@ -196,7 +196,7 @@ func (d *Driver) keepParent(n name) error {
 	if up.home() {
 		return nil
 	}
-	if seen, ok := d.dirs.get(up.dir()); ok && seen.marker {
+	if seen, ok := d.knownDir(up); ok && seen.marker {
 		return nil
 	}
 	err := d.putMarker(up)

@@ -97,11 +97,18 @@ func (d *Driver) free(v *window, n name) bool {
 // uploaded to: its directory exists, and it is none itself.
 func (d *Driver) knownFree(n name) bool {
 	up := n.parent()
-	if _, ok := d.dirs.get(up.dir()); !ok && !up.home() {
+	if _, ok := d.knownDir(up); !ok && !up.home() {
 		return false
 	}
 	v := d.windows.get(up.dir())
 	return v.covers(n.key) && d.free(v, n)
+}
+
+// knownDir is what the session has lately seen of a directory, unless a session of this node
+// has removed it since.
+func (d *Driver) knownDir(n name) (seenDir, bool) {
+	seen, at, ok := d.dirs.seen(n.dir())
+	return seen, ok && !d.Made.goneSince(d.place(n.dir()), at)
 }
 
 // justBefore is a key behind which a listing begins with the given one, or almost.
@@ -136,12 +143,14 @@ func (d *Driver) lookAhead(ctx context.Context, dir string, n name, before *wind
 	return v, nil
 }
 
-// MadeDirs are the directories that the sessions of a node have lately made: what none of
-// their windows can know yet. The zero value is ready; it may be used concurrently, and
-// nil knows nothing.
+// MadeDirs are the directories that the sessions of a node have lately made or removed: what
+// none of their windows can know yet, and what they have seen in vain. The zero value is
+// ready; it may be used concurrently, and nil knows nothing.
 type MadeDirs struct {
 	mu   sync.Mutex
 	made map[mounted.Place]time.Time
+	gone map[mounted.Place]time.Time
+	all  time.Time // whatever was seen before may be gone
 }
 
 func (m *MadeDirs) add(dir mounted.Place) {
@@ -163,7 +172,7 @@ func (m *MadeDirs) add(dir mounted.Place) {
 	m.made[dir] = time.Now()
 }
 
-// remove forgets a directory that was removed or renamed.
+// remove notes that a directory was removed.
 func (m *MadeDirs) remove(dir mounted.Place) {
 	if m == nil {
 		return
@@ -171,6 +180,34 @@ func (m *MadeDirs) remove(dir mounted.Place) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.made, dir)
+	if m.gone == nil || len(m.gone) >= maxSeen {
+		if m.gone != nil {
+			m.all = time.Now()
+		}
+		m.gone = make(map[mounted.Place]time.Time)
+	}
+	m.gone[dir] = time.Now()
+}
+
+// movedAway notes that a directory was renamed, and all below it.
+func (m *MadeDirs) movedAway(dir mounted.Place) {
+	if m == nil {
+		return
+	}
+	m.remove(dir)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all = time.Now()
+}
+
+// goneSince tells whether a directory may have been removed since it was seen.
+func (m *MadeDirs) goneSince(dir mounted.Place, seen time.Time) bool {
+	if m == nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !seen.After(m.all) || !seen.After(m.gone[dir])
 }
 
 func (m *MadeDirs) has(dir mounted.Place) bool {
