@@ -13,17 +13,18 @@ type facts uint8
 
 const (
 	factType facts = 1 << iota
+	factPerm
 	factSize
 	factModify
-	factPerm
 	factUnique
 	factMode
 	allFacts facts = 1<<iota - 1
 )
 
-// factNames are in the order of the bits, which is that of all replies.
+// factNames are in the order of the bits, which is that of all replies. Their case does not
+// matter (RFC 3659, 7.2), but to simple clients, who know them as most servers write them.
 func factNames() []string {
-	return []string{"Type", "Size", "Modify", "Perm", "Unique", "UNIX.mode"}
+	return []string{"type", "perm", "size", "modify", "unique", "UNIX.mode"}
 }
 
 // factsNamed reads the argument of OPTS MLST, "type;size;". Facts that are not known are

@@ -11,13 +11,13 @@ func TestFactsNamed(t *testing.T) {
 	for list, want := range map[string]string{
 		"":                         "",
 		";":                        "",
-		"type;size;":               "Type;Size;",
-		"SIZE;TYPE":                "Type;Size;",
-		"unix.mode;Modify;create;": "Modify;UNIX.mode;",
-		" size ; perm":             "Size;Perm;",
-		"Type;Size;Modify;Perm;Unique;UNIX.mode;": "Type;Size;Modify;Perm;Unique;UNIX.mode;",
+		"type;size;":               "type;size;",
+		"SIZE;TYPE":                "type;size;",
+		"unix.mode;Modify;create;": "modify;UNIX.mode;",
+		" size ; perm":             "perm;size;",
+		"Type;Size;Modify;Perm;Unique;UNIX.mode;": "type;perm;size;modify;unique;UNIX.mode;",
 		"nothing;known":     "",
-		"size\x00;type\r\n": "Type;",
+		"size\x00;type\r\n": "type;",
 	} {
 		if got := factsNamed(list).String(); got != want {
 			t.Errorf("%q: %q, want %q", list, got, want)
@@ -28,9 +28,9 @@ func TestFactsNamed(t *testing.T) {
 func TestFactsFeature(t *testing.T) {
 	s := &session{}
 	for hidden, want := range map[facts]string{
-		0:                   "MLST Type*;Size*;Modify*;Perm*;Unique*;UNIX.mode*;",
-		factSize | factMode: "MLST Type*;Size;Modify*;Perm*;Unique*;UNIX.mode;",
-		allFacts:            "MLST Type;Size;Modify;Perm;Unique;UNIX.mode;",
+		0:                   "MLST type*;perm*;size*;modify*;unique*;UNIX.mode*;",
+		factSize | factMode: "MLST type*;perm*;size;modify*;unique*;UNIX.mode;",
+		allFacts:            "MLST type;perm;size;modify;unique;UNIX.mode;",
 	} {
 		if s.hidden = hidden; s.factsFeature() != want {
 			t.Errorf("%v hidden: %q, want %q", hidden, s.factsFeature(), want)

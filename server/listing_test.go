@@ -177,20 +177,20 @@ func TestFacts(t *testing.T) {
 	r.plant("f", "dir/f")
 	c := r.login("alice")
 	c.do("213", "MFMT 20200102030405 f")
-	file := regexp.MustCompile(`Type=file;Size=0;Modify=20200102030405;Perm=adfrw;Unique=([0-9a-f]{1,16});UNIX\.mode=0644; /f\n`)
-	dir := regexp.MustCompile(`Type=dir;Perm=cdeflmp;Unique=([0-9a-f]{1,16});UNIX\.mode=0755; `)
+	file := regexp.MustCompile(`type=file;perm=adfrw;size=0;modify=20200102030405;unique=([0-9a-f]{1,16});UNIX\.mode=0644; /f\n`)
+	dir := regexp.MustCompile(`type=dir;perm=cdeflmp;unique=([0-9a-f]{1,16});UNIX\.mode=0755; `)
 	one := file.FindStringSubmatch(c.do("250-", "MLST f"))
 	again := file.FindStringSubmatch(c.do("250-", "MLST /dir/../f"))
 	if one == nil || !slices.Equal(one, again) {
 		t.Errorf("MLST: %q, %q", one, again)
 	}
 	list := c.get("MLSD")
-	if in := dir.FindStringSubmatch(list); in == nil || one == nil || !strings.Contains(list, "Unique="+one[1]+";UNIX.mode=0644; f\r\n") {
+	if in := dir.FindStringSubmatch(list); in == nil || one == nil || !strings.Contains(list, "unique="+one[1]+";UNIX.mode=0644; f\r\n") {
 		t.Errorf("MLSD: %q", list)
 	} else if at := dir.FindStringSubmatch(c.do("250-", "MLST dir")); at == nil || at[1] != in[1] {
 		t.Errorf("MLST dir: %q, in the listing %q", at, in)
 	}
-	if got := c.do("250-", "MLST"); !strings.Contains(got, "Type=dir;Perm=celmp;") || !strings.Contains(got, "; /\n") {
+	if got := c.do("250-", "MLST"); !strings.Contains(got, "type=dir;perm=celmp;") || !strings.Contains(got, "; /\n") {
 		t.Errorf("MLST of home: %q", got)
 	}
 	c.put("226", "STOR f", []byte("x"))
@@ -198,16 +198,16 @@ func TestFacts(t *testing.T) {
 		t.Errorf("another content: %q, before %q", changed, one)
 	}
 
-	if got := c.do("200", "OPTS MLST size;TYPE;nonsense;"); got != "200 MLST OPTS Type;Size;" {
+	if got := c.do("200", "OPTS MLST size;TYPE;nonsense;"); got != "200 MLST OPTS type;size;" {
 		t.Error(got)
 	}
-	if got := c.do("250-", "MLST f"); !strings.Contains(got, "\n Type=file;Size=1; /f\n") {
+	if got := c.do("250-", "MLST f"); !strings.Contains(got, "\n type=file;size=1; /f\n") {
 		t.Error(got)
 	}
-	if got := c.get("MLSD"); got != "Type=dir; dir\r\nType=file;Size=1; f\r\n" {
+	if got := c.get("MLSD"); got != "type=dir; dir\r\ntype=file;size=1; f\r\n" {
 		t.Errorf("MLSD: %q", got)
 	}
-	if got := c.do("211", "FEAT"); !strings.Contains(got, "\n MLST Type*;Size*;Modify;Perm;Unique;UNIX.mode;\n") {
+	if got := c.do("211", "FEAT"); !strings.Contains(got, "\n MLST type*;perm;size*;modify;unique;UNIX.mode;\n") {
 		t.Error(got)
 	}
 	if got := c.do("200", "OPTS MLST"); got != "200 MLST OPTS" {
@@ -217,7 +217,7 @@ func TestFacts(t *testing.T) {
 		t.Errorf("no facts: %q", got)
 	}
 	c.do("550", "MLST missing")
-	if got := r.login("bob").do("250-", "MLST"); !strings.Contains(got, "Type*") && !strings.Contains(got, "Perm=el;") {
+	if got := r.login("bob").do("250-", "MLST"); !strings.Contains(got, "type*") && !strings.Contains(got, "perm=el;") {
 		t.Errorf("read only: %q", got)
 	}
 }
