@@ -23,7 +23,21 @@ func TestCharsetCommand(t *testing.T) {
 			want: `{"charset":"GBK","utf8":"中文名称","confidence":0.999}
 {"charset":"GBK","utf8":"一些","confidence":0.999}
 `},
-		{name: "no hex", in: "61\n6g\n", want: `{"charset":"UTF-8","utf8":"a","confidence":0}` + "\n", err: "line 2 is not hex"},
+		{name: "capitals and ends of lines of Windows", in: " D6D0cec4C3FBB3C6\r\n\r\n61",
+			want: `{"charset":"GBK","utf8":"中文名称","confidence":0.999}
+{"charset":"UTF-8","utf8":"","confidence":0}
+{"charset":"UTF-8","utf8":"a","confidence":0}
+`},
+		{name: "no hex", in: "61\n6g\n616\n62\n", err: "line 2 is not hex",
+			want: `{"charset":"UTF-8","utf8":"a","confidence":0}
+{"charset":"","utf8":"","confidence":0,"error":"line 2 is not hex: encoding/hex: invalid byte: U+0067 'g'"}
+{"charset":"","utf8":"","confidence":0,"error":"line 3 is not hex: encoding/hex: odd length hex string"}
+{"charset":"UTF-8","utf8":"b","confidence":0}
+`},
+		{name: "too long", in: strings.Repeat("61", maxNameLine) + "\n62\n", err: "line 1 is longer than 1048576 bytes",
+			want: `{"charset":"","utf8":"","confidence":0,"error":"line 1 is longer than 1048576 bytes"}
+{"charset":"UTF-8","utf8":"b","confidence":0}
+`},
 		{name: "unknown hint", args: []string{"--hint", "klingon"}, err: "unknown charset"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
