@@ -98,11 +98,12 @@ func (a *Alphabet) known(letters []rune) (c Cost) {
 // Costs of letters that are not in the alphabet.
 const (
 	accentCost  Cost = 7 * nat   // a letter of the alphabet with an accent that the language lacks
+	macronCost  Cost = 5 * nat   // the same with a macron
 	oddAccent   Cost = 9.5 * nat // the same with an accent that few languages have
-	strangeCost Cost = 11 * nat  // another letter of the same script
-	foreignCost Cost = 9 * nat   // the first letter of another script
+	strangeCost Cost = 9.5 * nat // another letter of the same script
+	foreignCost Cost = 11 * nat  // the first letter of another script
 	otherCost   Cost = 13 * nat  // the first letter of a script without a model
-	foreignNext Cost = 5 * nat
+	foreignNext Cost = 6 * nat
 	foreignEast Cost = 8 * nat // each further letter of East Asia
 	borrowed    Cost = 2 * nat // a word of ASCII that is of another language
 )

@@ -16,20 +16,20 @@ type Name struct {
 // Costs of capital letters, by what came before in the word; in sixteenths of a nat.
 const (
 	startUpper, startLower     Cost = 11, 11
-	capitalUpper, capitalLower Cost = 40, 2     // after one capital
-	upperUpper, upperLower     Cost = 2, 40     // after several
-	lowerUpper, lowerLower     Cost = 72, 0     // after a small letter
+	capitalUpper, capitalLower Cost = 40, 1     // after one capital
+	upperUpper, upperLower     Cost = 2, 56     // after several
+	lowerUpper, lowerLower     Cost = 88, 0     // after a small letter
 	oddCapital                 Cost = 3.5 * nat // more, outside Latin: words such as fileName are of programmers
 )
 
 // Costs of letters of one script beside letters of another.
 const (
-	mixedCost     Cost = 4 * nat
+	mixedCost     Cost = 5.5 * nat
 	initialCost   Cost = 2 * nat   // one capital of Latin: Aプラン
-	lonelyCost    Cost = 1.5 * nat // one ideograph beside a small letter of Latin, on each side
+	lonelyCost    Cost = 1.5 * nat // one ideograph beside a word of Latin, on each side
 	eastMixedCost Cost = 6         // usual: README文件
-	eastLowerCost Cost = 3 * nat   // less so: readme文件
-	besideLetter  Cost = 5 * nat   // a symbol beside a letter
+	eastLowerCost Cost = 4 * nat   // less so: readme文件
+	besideLetter  Cost = 7 * nat   // a symbol beside a letter
 )
 
 // prepare judges all that does not depend on the language.
@@ -89,20 +89,25 @@ func (n *Name) mixing(i int) Cost {
 	}
 }
 
+// eastMixing is the cost of letter i beside letter i-1, one of them Latin, one of East Asia.
 func (n *Name) eastMixing(i int) Cost {
-	a, b := &n.glyphs[i-1], &n.glyphs[i]
+	east, latin, on := i, i-1, -1
+	if n.glyphs[i].script == Latin {
+		east, latin, on = i-1, i, 1
+	}
 	cost := eastMixedCost
-	if a.lower || b.lower {
+	if n.glyphs[latin].lower {
 		cost = eastLowerCost
 	}
-	if a.lower && !n.eastAt(i+1) || b.lower && !n.eastAt(i-2) {
+	alone := !n.scriptAt(east-on, EastAsian)
+	if word := n.glyphs[latin].lower || n.scriptAt(latin+on, Latin); alone && word {
 		cost += lonelyCost
 	}
 	return cost
 }
 
-func (n *Name) eastAt(i int) bool {
-	return i >= 0 && i < len(n.glyphs) && n.glyphs[i].script == EastAsian
+func (n *Name) scriptAt(i int, script Script) bool {
+	return i >= 0 && i < len(n.glyphs) && n.glyphs[i].script == script
 }
 
 func caseCost(start bool, capitals int, upper bool) Cost {

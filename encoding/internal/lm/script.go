@@ -44,7 +44,10 @@ type letters struct {
 
 // commonAccents are seen in foreign words and names everywhere: café, Müller. Macrons are
 // how names of places are written that are not of the Latin script: Kandahār.
-const commonAccents = "áàäçéèêëíïñóôöúüÁÀÄÇÉÈÊËÍÏÑÓÔÖÚÜāēīōūĀĒĪŌŪάέήίόύώ"
+const (
+	commonAccents = "áàäçéèêëíïñóôöúüÁÀÄÇÉÈÊËÍÏÑÓÔÖÚÜάέήίόύώ"
+	macrons       = "āēīōūĀĒĪŌŪ"
+)
 
 func newLetters() *letters {
 	l := &letters{}
@@ -56,6 +59,9 @@ func newLetters() *letters {
 	}
 	for _, r := range commonAccents {
 		l.accents[r] = accentCost
+	}
+	for _, r := range macrons {
+		l.accents[r] = macronCost
 	}
 	return l
 }
@@ -75,11 +81,11 @@ const (
 	digitCost    Cost = 42
 	asciiCost    Cost = 51      // space and punctuation
 	innerCost    Cost = 5 * nat // what may stand within a word: Don’t
-	quoteCost    Cost = 6 * nat
+	quoteCost    Cost = 7 * nat
 	eastMarkCost Cost = 5 * nat // punctuation of East Asia
 	wideCost     Cost = 6 * nat // a digit or letter of double width
 	commonCost   Cost = 7 * nat
-	symbolCost   Cost = 10.5 * nat
+	symbolCost   Cost = 12 * nat
 	hiddenCost   Cost = 8 * nat // marks that are not seen: where words may break, which way they run
 	phoneticCost Cost = 13 * nat
 	drawingCost  Cost = 14 * nat

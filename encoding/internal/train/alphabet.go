@@ -13,12 +13,15 @@ import (
 const (
 	// The share of all letters that a letter of the alphabet has at least. In Latin, others are
 	// judged as letters with an odd accent.
-	rareLetter  = 1e-4
+	rareLetter  = 2e-4
 	rareLatin   = 4e-4
 	mostLetters = 68
 	wordRoom    = 1600 // words of a language that are known as a whole, at most
 	longestWord = 8    // letters; longer words can be recognised by their parts
 	wholeWord   = 0.7  // nats for being one of them
+	// How much a kind of letter that follows others speaks for kinds never seen there. Names are
+	// full of words that no text has, foreign ones above all.
+	unseen = 20
 )
 
 // makeAlphabet counts which letters follow which. A letter that is seldom seen after two
@@ -146,15 +149,16 @@ func smooth(three []float64, size int) []float64 {
 	return conditional(three, p2, size)
 }
 
-// conditional estimates the last symbol of each group of size, given the shorter history.
+// conditional estimates the last symbol of each group of size, given the shorter history:
+// each kind of symbol that was seen there makes others likelier that were not.
 func conditional(counts, shorter []float64, size int) []float64 {
 	p := make([]float64, len(counts))
 	for from := 0; from < len(counts); from += size {
-		sum, kinds := 0.0, 0.5
+		sum, kinds := 0.0, unseen/2.0
 		for _, n := range counts[from : from+size] {
 			sum += n
 			if n > 0 {
-				kinds++
+				kinds += unseen
 			}
 		}
 		for s := range size {

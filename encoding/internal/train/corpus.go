@@ -66,10 +66,8 @@ func read(root string, l language, kept *heldOut) (*corpus, error) {
 	if err := c.readTranslations(root); err != nil {
 		return nil, err
 	}
-	for _, list := range l.lists {
-		if err := c.readList(root, list); err != nil {
-			return nil, err
-		}
+	if err := c.readLists(root); err != nil {
+		return nil, err
 	}
 	if len(c.weight) < 1000 {
 		return nil, fmt.Errorf("only %d words", len(c.weight))
@@ -145,6 +143,35 @@ func (c *corpus) add(word string, weight float64) {
 		word = strings.Map(lm.Fold, word)
 	}
 	c.weight[word] += weight
+}
+
+// readLists adds the dictionaries. One that lists all forms of all words would drown the
+// texts: of alphabets, they weigh no more than these, all in all.
+func (c *corpus) readLists(root string) error {
+	texts := c.weight
+	c.weight = make(map[string]float64)
+	for _, list := range c.language.lists {
+		if err := c.readList(root, list); err != nil {
+			return err
+		}
+	}
+	share := 1.0
+	if c.language.script != lm.EastAsian {
+		share = min(share, sum(texts)/sum(c.weight))
+	}
+	for word, weight := range c.weight {
+		texts[word] += share * weight
+	}
+	c.weight = texts
+	return nil
+}
+
+// sum adds up weights, always in the same order.
+func sum(weight map[string]float64) (all float64) {
+	for _, word := range sortedKeys(weight) {
+		all += weight[word]
+	}
+	return all
 }
 
 func (c *corpus) readList(root string, l list) error {

@@ -35,7 +35,9 @@ func makeIdeograms(l language, c *corpus) (*lm.Ideograms, string) {
 			a = b
 		}
 	}
-	single := func(r rune) float64 { return (ones[r] + 0.1) / (total + 1000) }
+	single := func(r rune) float64 {
+		return (1-l.foreign)*(ones[r]+0.1)/(total+1000) + l.foreign/float64(len(ones))
+	}
 	stranger := func(a rune) float64 { return min(0.9, max(0.02, discount*followers[a]/before[a])) }
 
 	list := make([]lm.Pair, 0, len(pairs))

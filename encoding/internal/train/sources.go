@@ -8,8 +8,9 @@ type language struct {
 	script  lm.Script
 	locales []string // of translations
 	lists   []list
-	letters string // of the alphabet, besides those that are frequent
-	room    int    // pairs of an East Asian language
+	letters string  // of the alphabet, besides those that are frequent
+	room    int     // pairs of an East Asian language
+	foreign float64 // share of foreign words in which any of its characters is as likely as another
 }
 
 // list is a file of words.
@@ -93,7 +94,7 @@ var languages = []language{
 	{name: "ja", script: lm.EastAsian, locales: []string{"ja"}, room: 81_000, lists: ipadic(
 		"Noun", "Noun.verbal", "Noun.adjv", "Noun.adverbal", "Noun.proper", "Noun.org", "Noun.name", "Noun.others", "Verb", "Adj", "Adverb", "Suffix", "Prefix",
 	)},
-	{name: "ko", script: lm.EastAsian, locales: []string{"ko"}, room: 43_000, lists: words("ko.dic")},
+	{name: "ko", script: lm.EastAsian, locales: []string{"ko"}, room: 43_000, foreign: 0.3, lists: words("ko.dic")},
 }
 
 // ipadic lists files of mecab-ipadic; places are left out.
