@@ -90,15 +90,17 @@ func (t *Bans) Ban(ctx context.Context, b guard.Ban, first, longest time.Duratio
 		}
 		mine := false
 		switch {
+		case len(known) > 0 && known[0].Err != nil:
+			return guard.Ban{}, false, known[0].Err
 		case len(known) == 0:
 			b.Strikes, b.Until = 1, b.Since.Add(min(first, longest))
 			mine, err = t.insertBan(ctx, b)
 		case known[0].Until.IsZero() || known[0].Until.After(b.Since):
-			return known[0], false, nil
+			return known[0].Ban, false, nil
 		default:
 			b.Strikes = known[0].Strikes + 1
 			b.Until = b.Since.Add(doubled(first, longest, b.Strikes-1))
-			mine, err = t.renewBan(ctx, b, known[0])
+			mine, err = t.renewBan(ctx, b, known[0].Ban)
 		}
 		if err == nil && mine {
 			_, err = t.db.exec(ctx, "DELETE FROM login_failures WHERE kind = ? AND subject = ?", string(b.Kind), fit(b.Name, 190))
@@ -168,58 +170,105 @@ func (t *Bans) Now(ctx context.Context) (now time.Time, err error) {
 }
 
 // Active implements guard.Journal.
-func (t *Bans) Active(ctx context.Context, limit int, bad func(error)) (now time.Time, bans []guard.Ban, err error) {
-	if now, err = t.Now(ctx); err != nil {
-		return time.Time{}, nil, err
-	}
-	bans, err = t.bans(ctx, bad, "until IS NULL OR until > ? ORDER BY strikes > 0, since DESC LIMIT ?", micros(now), limit)
-	return now, bans, err
-}
-
-// bansWhere reads bans; the first faulty row is an error.
-func (t *Bans) bansWhere(ctx context.Context, where string, args ...any) ([]guard.Ban, error) {
-	var faulty error
-	bans, err := t.bans(ctx, func(err error) { faulty = err }, where, args...)
-	return bans, errors.Join(err, faulty)
-}
-
-func (t *Bans) bans(ctx context.Context, bad func(error), where string, args ...any) ([]guard.Ban, error) {
-	var bans []guard.Ban
-	err := t.db.query(ctx, func(scan func(...any) error) error {
-		var b guard.Ban
-		var kind, since string
-		var until sql.NullString
-		if err := scan(&kind, &b.Name, &b.Reason, &since, &until, &b.Strikes, &b.Node); err != nil {
+func (t *Bans) Active(ctx context.Context, limit int) (s guard.State, err error) {
+	err = t.db.query(ctx, func(scan func(...any) error) error {
+		var now string
+		if err := scan(&now, &s.InForce); err != nil {
 			return err
 		}
-		b.Kind = guard.Kind(kind)
-		if err := readBan(&b, since, until); err != nil {
-			bad(fmt.Errorf("bans: %s %q: %w", kind, b.Name, err))
-			return nil
-		}
-		bans = append(bans, b)
-		return nil
-	}, "SELECT kind, subject, reason, since, until, strikes, node FROM bans WHERE "+where, args...)
+		s.Now, err = parseTime(now)
+		return err
+	}, "SELECT moment, in_force FROM "+t.bansInForce())
 	if err != nil {
-		return nil, fmt.Errorf("read bans: %w", err)
+		return s, fmt.Errorf("count bans: %w", err)
 	}
-	return bans, nil
+	order := ""
+	if s.InForce > limit { // to sort so many takes a second or more
+		order = " ORDER BY strikes > 0, since DESC"
+	}
+	s.Rows, err = t.bansWhere(ctx, "until IS NULL OR until > ?"+order+" LIMIT ?", micros(s.Now), limit)
+	return s, err
 }
 
-// readBan reads what people may have written.
-func readBan(b *guard.Ban, since string, until sql.NullString) (err error) {
-	if b.Since, err = parseTime(since); err != nil {
+// Changes implements guard.Journal. It is one statement: number and rows are of one moment.
+func (t *Bans) Changes(ctx context.Context, since time.Time, limit int) (s guard.State, err error) {
+	err = t.db.query(ctx, func(scan func(...any) error) error {
+		var now string
+		var b banRow
+		if err := scan(append([]any{&now, &s.InForce}, b.targets()...)...); err != nil {
+			return err
+		}
+		if s.Now, err = parseTime(now); err == nil && b.kind.Valid {
+			s.Rows = append(s.Rows, b.read())
+		}
+		return err
+	}, "SELECT moment, in_force, "+banColumns+" FROM "+t.bansInForce()+" LEFT JOIN bans ON changed_at >= ? LIMIT ?", micros(since), limit)
+	if err != nil {
+		return s, fmt.Errorf("read changes of bans: %w", err)
+	}
+	return s, nil
+}
+
+// bansInForce is a table of one row: the time, and how many bans are in force.
+func (t *Bans) bansInForce() string {
+	now := t.db.dialect.now(0)
+	return "(SELECT " + now + " AS moment, COUNT(*) AS in_force FROM bans WHERE until IS NULL OR until > " + now + ") AS clock"
+}
+
+// banColumns are those of banRow.
+const banColumns = "kind, subject, reason, since, until, strikes, node"
+
+// banRow is a row of bans as text. All is NULL where there is none.
+type banRow struct {
+	kind, subject, reason, since, until, node sql.NullString
+	strikes                                   sql.NullInt64
+}
+
+func (r *banRow) targets() []any {
+	return []any{&r.kind, &r.subject, &r.reason, &r.since, &r.until, &r.strikes, &r.node}
+}
+
+// read understands what people may have written.
+func (r *banRow) read() guard.Row {
+	b := guard.Ban{
+		Subject: guard.Subject{Kind: guard.Kind(r.kind.String), Name: r.subject.String},
+		Reason:  r.reason.String, Strikes: int(r.strikes.Int64), Node: r.node.String,
+	}
+	err := r.readTimes(&b)
+	if err == nil && b.Kind == guard.Address {
+		_, err = guard.ParseNetwork(b.Name)
+	}
+	if err != nil {
+		err = fmt.Errorf("bans: %s %q: %w", b.Kind, b.Name, err)
+	}
+	return guard.Row{Ban: b, Err: err}
+}
+
+func (r *banRow) readTimes(b *guard.Ban) (err error) {
+	if b.Since, err = parseTime(r.since.String); err != nil {
 		return fmt.Errorf("since: %w", err)
 	}
-	if until.Valid {
-		if b.Until, err = parseTime(until.String); err != nil {
+	if r.until.Valid {
+		if b.Until, err = parseTime(r.until.String); err != nil {
 			return fmt.Errorf("until: %w", err)
 		}
 	}
-	if b.Kind == guard.Address {
-		_, err = guard.ParseNetwork(b.Name)
+	return nil
+}
+
+func (t *Bans) bansWhere(ctx context.Context, where string, args ...any) (rows []guard.Row, err error) {
+	err = t.db.query(ctx, func(scan func(...any) error) error {
+		var b banRow
+		if err := scan(b.targets()...); err != nil {
+			return err
+		}
+		rows = append(rows, b.read())
+		return nil
+	}, "SELECT "+banColumns+" FROM bans WHERE "+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read bans: %w", err)
 	}
-	return err
+	return rows, nil
 }
 
 // Add makes a ban by hand, or replaces the one of that subject.
@@ -240,13 +289,21 @@ func (t *Bans) List(ctx context.Context, all bool) ([]guard.Ban, error) {
 	if err != nil {
 		return nil, err
 	}
-	var faulty []error
 	where, args := "until IS NULL OR until > ?", []any{micros(now)}
 	if all {
 		where, args = "1 = 1", nil
 	}
-	bans, err := t.bans(ctx, func(err error) { faulty = append(faulty, err) }, where+" ORDER BY since DESC, kind, subject", args...)
-	return bans, errors.Join(append(faulty, err)...)
+	rows, err := t.bansWhere(ctx, where+" ORDER BY since DESC, kind, subject", args...)
+	faulty := []error{err}
+	var bans []guard.Ban
+	for _, r := range rows {
+		if r.Err != nil {
+			faulty = append(faulty, r.Err)
+			continue
+		}
+		bans = append(bans, r.Ban)
+	}
+	return bans, errors.Join(faulty...)
 }
 
 // Delete ends a ban and forgets its strikes and the failures that led to it; false: there

@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spdscheme/spdserver/guard"
+	"github.com/spdscheme/spdserver/internal/spdtest"
 )
 
 func address(name string) guard.Subject { return guard.Subject{Kind: guard.Address, Name: name} }
@@ -114,16 +116,16 @@ func TestBansByHand(t *testing.T) {
 				t.Errorf("%s is taken", bad)
 			}
 		}
-		var faulty []error
-		now, active, err := bans.Active(t.Context(), 10, func(err error) { faulty = append(faulty, err) })
+		state, err := bans.Active(t.Context(), 10)
 		check(t, err)
-		if len(faulty) != 1 || !strings.Contains(faulty[0].Error(), "nowhere") {
-			t.Errorf("faulty: %v", faulty)
+		now := state.Now
+		if state.InForce != 3 || len(state.Rows) != 3 {
+			t.Fatalf("%+v", state)
 		}
-		if len(active) != 2 {
-			t.Fatalf("%+v", active)
-		}
-		for _, b := range active {
+		for _, b := range state.Rows {
+			if faulty := b.Err != nil && strings.Contains(b.Err.Error(), "nowhere"); faulty != (b.Name == "nowhere") {
+				t.Errorf("%s: %v", b.Name, b.Err)
+			}
 			if b.Strikes != 0 || b.Node != "" || b.Since.Sub(now).Abs() > time.Minute {
 				t.Errorf("%+v at %v", b, now)
 			}
@@ -134,6 +136,60 @@ func TestBansByHand(t *testing.T) {
 		b, mine, err := bans.Ban(t.Context(), guard.Ban{Subject: account("carol"), Since: now}, time.Minute, time.Hour)
 		if err != nil || !mine || b.Strikes != 1 {
 			t.Errorf("%+v, %v, %v", b, mine, err)
+		}
+	})
+}
+
+// Whatever anybody does to bans is found by reading no more than has changed.
+func TestChangesOfBans(t *testing.T) {
+	onEach(t, func(t *testing.T, d *testDB) {
+		bans := d.Bans()
+		for i := range 20 {
+			d.exec(fmt.Sprintf("INSERT INTO bans (kind, subject) VALUES ('address', '192.0.2.%d')", i))
+		}
+		start, err := bans.Now(t.Context())
+		check(t, err)
+		since := start.Add(2 * time.Millisecond) // SQLite's clock is exact to one
+		spdtest.Await(t, "the clock has gone on", func() error {
+			if now, err := bans.Now(t.Context()); err != nil || now.Before(since) {
+				return fmt.Errorf("it is %v: %w", now, err)
+			}
+			return nil
+		})
+		for _, c := range []struct {
+			statement, found string
+			inForce          int
+		}{
+			{"", "", 20},
+			{"INSERT INTO bans (kind, subject, until) VALUES ('account', 'alice', '2099-12-31 18:00:00')", "alice", 21},
+			{"UPDATE bans SET reason = 'abuse' WHERE subject = '192.0.2.7'", "192.0.2.7", 21},
+			{"UPDATE bans SET until = '2001-12-31 18:00:00' WHERE subject = '192.0.2.8'", "192.0.2.8", 20},
+			{"INSERT INTO bans (kind, subject) VALUES ('address', 'nowhere')", "nowhere", 21},
+			{"DELETE FROM bans WHERE subject = '192.0.2.9'", "", 20},
+			{"SET time_zone = '-09:00'; UPDATE bans SET reason = 'far away' WHERE subject = '192.0.2.10'", "192.0.2.10", 20},
+		} {
+			for statement := range strings.SplitSeq(c.statement, "; ") {
+				if statement != "" && (!strings.HasPrefix(statement, "SET ") || strings.HasPrefix(d.dsn, "mysql")) {
+					d.exec(statement)
+				}
+			}
+			s, err := bans.Changes(t.Context(), since, 10)
+			check(t, err)
+			var found []string
+			for _, r := range s.Rows {
+				found = append(found, r.Name)
+				if (r.Err != nil) != (r.Name == "nowhere") {
+					t.Errorf("%s: %v", r.Name, r.Err)
+				}
+			}
+			if s.InForce != c.inForce || c.found != "" && !slices.Contains(found, c.found) || c.statement == "" && found != nil {
+				t.Errorf("%q: %d in force, changed are %v", c.statement, s.InForce, found)
+			}
+		}
+		s, err := bans.Changes(t.Context(), since, 2)
+		check(t, err)
+		if active, err := bans.Active(t.Context(), 3); err != nil || len(s.Rows) != 2 || len(active.Rows) != 3 {
+			t.Errorf("%d and %d rows are more than asked for: %v", len(s.Rows), len(active.Rows), err)
 		}
 	})
 }
@@ -198,12 +254,13 @@ func TestBansWithoutTable(t *testing.T) {
 		d.exec("DROP TABLE " + table)
 	}
 	bans := d.Bans()
-	_, _, active := bans.Active(t.Context(), 1, nil)
+	_, active := bans.Active(t.Context(), 1)
+	_, changes := bans.Changes(t.Context(), noon(), 1)
 	_, charge := bans.Charge(t.Context(), noon(), noon(), 1, account("x"))
 	_, _, ban := bans.Ban(t.Context(), guard.Ban{}, 1, 1)
 	_, settled := bans.Settled(t.Context(), guard.Place{}, noon())
 	_, list := bans.List(t.Context(), true)
-	for _, err := range []error{active, charge, ban, settled, list, bans.Forget(t.Context(), noon(), noon(), noon())} {
+	for _, err := range []error{active, changes, charge, ban, settled, list, bans.Forget(t.Context(), noon(), noon(), noon())} {
 		if err == nil {
 			t.Error("no error")
 		}

@@ -11,9 +11,9 @@ import (
 // goSteps are the steps of the schema that SQL cannot say so that all databases can do them
 // again after a crash: there is no common statement that adds a column unless it is there.
 func goSteps(dialect goose.Dialect) []*goose.Migration {
-	inherit, constrain := inheritingUsers, constrainUsers
+	inherit, constrain, changed := inheritingUsers, constrainUsers, changedBans
 	if dialect == goose.DialectSQLite3 {
-		inherit, constrain = inheritingUsersSQLite, touchedSQLite
+		inherit, constrain, changed = inheritingUsersSQLite, touchedSQLite, changedBansSQLite
 	}
 	return []*goose.Migration{
 		// The charset that the account's last session turned out to speak: a hint for the next.
@@ -21,6 +21,7 @@ func goSteps(dialect goose.Dialect) []*goose.Migration {
 		step(10, inherit),
 		step(11, constrain),
 		step(13, quotaTables),
+		step(19, changed),
 	}
 }
 

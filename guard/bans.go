@@ -15,7 +15,7 @@ var ErrBanned = errors.New("banned")
 
 const (
 	// maxBans bounds the bans that are kept in memory.
-	maxBans = 10_000
+	maxBans = 100_000
 	// maxSuspects bounds the addresses and accounts whose failures are counted in memory.
 	maxSuspects = 1 << 16
 	// maxFaulty bounds the faulty rows that are logged once.
@@ -52,8 +52,13 @@ type Bans struct {
 	began    time.Time // the windows' times are since then
 	refusals refusals
 
+	syncing chan struct{} // holds a value while somebody looks at the journal
+	journal *mirror       // of who does
+	over    bool          // it has been logged that there are too many; of who looks, too
+
 	mu       sync.Mutex
 	bans     *inForce // as the journal said, and what this node has added since
+	added    bool     // it has added something
 	own      *inForce // begun here, not known to be in the journal
 	suspects *lru[Subject, *suspect]
 	places   *lru[Place, time.Time] // good logins that the journal knows or will know
@@ -77,6 +82,8 @@ func NewBans(o BanOptions) *Bans {
 		BanOptions: o,
 		clock:      newClock(),
 		began:      time.Now(),
+		syncing:    make(chan struct{}, 1),
+		journal:    &mirror{journal: o.Journal, most: maxBans},
 		bans:       newInForce(),
 		own:        newInForce(),
 		suspects:   newLRU[Subject, *suspect](maxSuspects),
@@ -347,6 +354,7 @@ func (b *Bans) ban(ctx context.Context, s Subject, failures int) {
 	}
 	b.bans.add(ban)
 	b.own.add(ban)
+	b.added = true
 	b.suspectLocked(s).failures = window{} // after the ban it begins anew
 	b.mu.Unlock()
 	b.Log.WarnContext(ctx, "banned", "kind", s.Kind, "subject", s.Name, "reason", ban.Reason)
@@ -363,6 +371,7 @@ func (b *Bans) save(ctx context.Context, ban Ban) {
 	b.mu.Lock()
 	b.own.remove(ban.Subject)
 	b.bans.add(saved)
+	b.added = true
 	b.mu.Unlock()
 	if mine && b.Report != nil {
 		b.Report(saved, false)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -350,6 +351,106 @@ func TestBansByHand(t *testing.T) {
 		slices.Sort(seen.all)
 		if got := strings.Join(seen.all, ", "); got != "ban 203.0.113.0/24, ban alice, unban 203.0.113.0/24, unban alice" {
 			t.Errorf("reported: %s", got)
+		}
+	})
+}
+
+// Of the bans, only those are read that have changed, but what is deleted is noticed, too.
+func TestOnlyChangesAreRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		b := node(l, "a", nil)
+		for i := range 1000 {
+			subject := Subject{Address, fmt.Sprintf("192.0.%d.%d", i/250, i%250)}
+			l.bans[subject] = Ban{Subject: subject, Since: l.now(), Strikes: 1, Until: l.now().Add(time.Hour)}
+		}
+		banned := func(want int, from string, is bool) {
+			t.Helper()
+			time.Sleep(time.Second)
+			b.Sync(t.Context())
+			if n, _ := b.Active(); n != want || guess(b, "alice", from, true) == is {
+				t.Errorf("%d bans; %s is banned: %v", n, from, !is)
+			}
+		}
+		banned(1000, "192.0.0.7", true)
+		time.Sleep(2 * overlap)
+		late := Subject{Address, "198.51.100.1"}
+		l.bans[late] = Ban{Subject: late, Since: l.now()}
+		banned(1001, late.Name, true)
+		l.bans[late] = Ban{Subject: late, Since: l.now(), Until: l.now().Add(2500 * time.Millisecond)}
+		banned(1001, late.Name, true)
+		time.Sleep(time.Second)
+		banned(1000, late.Name, false) // it is over
+		if l.whole != 1 {
+			t.Errorf("all was read %d times", l.whole)
+		}
+		delete(l.bans, Subject{Address, "192.0.0.7"})
+		banned(999, "192.0.0.7", false)
+		l.ahead = -time.Hour // the journal's clock is set back, and then somebody makes a ban his own
+		time.Sleep(2 * overlap)
+		changed := Subject{Address, "192.0.0.9"}
+		l.bans[changed] = Ban{Subject: changed, Since: l.now()}
+		banned(1000, changed.Name, true) // with the one that was over
+		if l.whole != 3 || !b.Denied(netip.MustParseAddr(changed.Name)) {
+			t.Errorf("all was read %d times", l.whole)
+		}
+		time.Sleep(wholeEvery)
+		banned(1000, changed.Name, true)
+		if l.whole != 4 {
+			t.Errorf("all was read %d times", l.whole)
+		}
+	})
+}
+
+// A ban of this node that somebody deletes before the journal has been read again is over.
+func TestOwnBanIsDeletedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		b := node(l, "a", nil)
+		b.Sync(t.Context())
+		looked(b, "alice", stranger, 5)
+		if len(l.bans) != 1 {
+			t.Fatalf("bans: %v", l.bans)
+		}
+		clear(l.bans)
+		b.Sync(t.Context())
+		if !guess(b, "alice", stranger, true) {
+			t.Error("still banned")
+		}
+	})
+}
+
+// More bans than can be kept take no more memory than there is for that, and are told of.
+func TestBansAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		var log strings.Builder
+		b := node(l, "a", func(o *BanOptions) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+		b.journal.most = 100
+		ban := func(name string) {
+			subject := Subject{Account, name}
+			l.bans[subject] = Ban{Subject: subject}
+		}
+		for i := range 110 {
+			ban(fmt.Sprint(i))
+		}
+		for range 20 {
+			b.Sync(t.Context())
+			time.Sleep(time.Second)
+		}
+		l.whole = 0
+		ban("another")
+		b.Sync(t.Context())
+		if _, n := b.Active(); n != 101 || guess(b, "another", customer, true) || l.whole != 0 {
+			t.Errorf("%d bans are known; all were read %d times", n, l.whole)
+		}
+		time.Sleep(wholeEvery)
+		b.Sync(t.Context())
+		if _, n := b.Active(); n != 100 {
+			t.Errorf("%d bans are known", n)
+		}
+		if strings.Count(log.String(), "more bans than can be kept") != 1 {
+			t.Errorf("log: %s", log.String())
 		}
 	})
 }

@@ -18,10 +18,12 @@ type Journal interface {
 	// long for each strike before, but no longer than longest. The subject's failures are
 	// forgotten.
 	Ban(ctx context.Context, b Ban, first, longest time.Duration) (Ban, bool, error)
-	// Active returns the time, and up to limit bans that are in force; those that people
-	// have made come first, then the latest. A row that cannot be understood is passed to
-	// bad, and left out.
-	Active(ctx context.Context, limit int, bad func(error)) (now time.Time, bans []Ban, err error)
+	// Active returns up to limit rows of bans that are in force; those that people have made
+	// come first, then the latest.
+	Active(ctx context.Context, limit int) (State, error)
+	// Changes returns up to limit rows that were changed at a time or later, whether their
+	// bans are in force or not. It need not see a change whose transaction took seconds.
+	Changes(ctx context.Context, since time.Time, limit int) (State, error)
 	// Settle notes that accounts have logged in well from networks.
 	Settle(ctx context.Context, at time.Time, places ...Place) error
 	// Settled tells whether an account has logged in well from a network since a time.
@@ -30,6 +32,19 @@ type Journal interface {
 	Forget(ctx context.Context, failures, bans, places time.Time) error
 	// Lead tells whether this node does a job that only one may do, until a time.
 	Lead(ctx context.Context, job, node string, now, until time.Time) (bool, error)
+}
+
+// State is what a Journal knows of bans at one moment.
+type State struct {
+	Now     time.Time
+	InForce int // rows whose bans are in force
+	Rows    []Row
+}
+
+// Row is a ban as a Journal holds it.
+type Row struct {
+	Ban
+	Err error // why nobody can understand it; it bans nobody then
 }
 
 // Count is what a Journal knows of a subject.

@@ -23,14 +23,22 @@ type ledger struct {
 	bans     map[Subject]Ban
 	places   map[Place]time.Time
 	leader   string
-	charges  int // calls of Charge
-	asked    int // calls of Settled
+	charges  int                // calls of Charge
+	asked    int                // calls of Settled
+	whole    int                // calls of Active
+	changed  map[Subject]change // as Changes has met them
+}
+
+// change is what a ban was when.
+type change struct {
+	to Ban
+	at time.Time
 }
 
 var _ Journal = (*ledger)(nil)
 
 func newLedger() *ledger {
-	return &ledger{failures: make(map[Subject]int), bans: make(map[Subject]Ban), places: make(map[Place]time.Time)}
+	return &ledger{failures: make(map[Subject]int), bans: make(map[Subject]Ban), places: make(map[Place]time.Time), changed: make(map[Subject]change)}
 }
 
 var errAway = errors.New("the journal is away")
@@ -82,16 +90,39 @@ func (l *ledger) Ban(_ context.Context, b Ban, first, longest time.Duration) (sa
 	return saved, mine, err
 }
 
-func (l *ledger) Active(context.Context, int, func(error)) (now time.Time, bans []Ban, err error) {
+func (l *ledger) Active(_ context.Context, limit int) (s State, err error) {
 	err = l.with(func() {
-		now = l.now()
+		l.whole++
+		s = State{Now: l.now()}
 		for _, b := range l.bans {
-			if b.activeAt(now) {
-				bans = append(bans, b)
+			if b.activeAt(s.Now) {
+				s.InForce++
+				s.Rows = append(s.Rows, Row{Ban: b})
 			}
 		}
+		s.Rows = s.Rows[:min(len(s.Rows), limit)]
 	})
-	return now, bans, err
+	return s, err
+}
+
+// Changes takes for the time of a change that of the call which meets it first.
+func (l *ledger) Changes(_ context.Context, since time.Time, limit int) (s State, err error) {
+	err = l.with(func() {
+		s = State{Now: l.now()}
+		for subject, b := range l.bans {
+			if b.activeAt(s.Now) {
+				s.InForce++
+			}
+			if l.changed[subject].to != b {
+				l.changed[subject] = change{b, s.Now}
+			}
+			if !l.changed[subject].at.Before(since) {
+				s.Rows = append(s.Rows, Row{Ban: b})
+			}
+		}
+		s.Rows = s.Rows[:min(len(s.Rows), limit)]
+	})
+	return s, err
 }
 
 func (l *ledger) Settle(_ context.Context, at time.Time, places ...Place) error {

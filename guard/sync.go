@@ -47,16 +47,21 @@ func (b *Bans) Run(ctx context.Context) {
 func (b *Bans) Sync(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	asked := time.Now()
-	now, bans, err := b.Journal.Active(ctx, maxBans, func(err error) { b.complain(ctx, err) })
+	select {
+	case b.syncing <- struct{}{}:
+		defer func() { <-b.syncing }()
+	case <-ctx.Done():
+		return
+	}
+	changed, err := b.journal.read(ctx)
 	if ctx.Err() == nil || err == nil {
 		b.answered(ctx, err)
 	}
 	if err != nil {
 		return
 	}
-	b.shift(b.clock.set(now, asked))
-	b.replace(ctx, bans)
+	b.shift(b.clock.set(b.journal.now, b.journal.asked))
+	b.replace(ctx, changed)
 	b.saveAll(ctx)
 }
 
@@ -98,13 +103,18 @@ func (b *Bans) answered(ctx context.Context, err error) {
 	}
 }
 
-// replace takes what the journal says, and what this node has to add.
-func (b *Bans) replace(ctx context.Context, bans []Ban) {
-	fresh := newInForce()
-	for _, ban := range bans {
-		fresh.add(ban)
-	}
+// replace takes what the journal says, if it has changed, and what this node has to add.
+func (b *Bans) replace(ctx context.Context, changed bool) {
 	now := b.clock.now()
+	leads := b.lead(ctx, now)
+	b.mu.Lock()
+	changed = changed || b.added
+	b.added = false
+	b.mu.Unlock()
+	if !changed {
+		return
+	}
+	fresh := b.understood(ctx)
 	b.mu.Lock()
 	for ban := range b.own.all {
 		if _, known := fresh.get(ban.Subject); !known && ban.activeAt(now) {
@@ -116,9 +126,27 @@ func (b *Bans) replace(ctx context.Context, bans []Ban) {
 	synced := b.synced
 	b.synced = true
 	b.mu.Unlock()
-	if b.lead(ctx, now) && synced && b.Report != nil {
+	if leads && synced && b.Report != nil {
 		b.reportChanges(before, fresh)
 	}
+}
+
+// understood are the bans of the journal. What is wrong with the others is logged.
+func (b *Bans) understood(ctx context.Context) *inForce {
+	fresh := newInForce()
+	for _, r := range b.journal.rows {
+		if r.Err != nil {
+			b.complain(ctx, r.Err)
+			continue
+		}
+		fresh.add(r.Ban)
+	}
+	if over := b.journal.over(); over && !b.over {
+		b.Log.WarnContext(ctx, "more bans than can be kept: the oldest of those that nodes have made do not hold",
+			"bans", b.journal.inForce, "kept", len(b.journal.rows))
+	}
+	b.over = b.journal.over()
+	return fresh
 }
 
 // reportChanges tells of bans that people have made, and of all that are over.

@@ -1,5 +1,5 @@
-// Package migrations holds the database schema as numbered steps. Steps 8, 10 and 11 are in package db,
-// as they cannot be said in common SQL.
+// Package migrations holds the database schema as numbered steps. Steps 8, 10, 11, 13 and 19 are in
+// package db, as they cannot be said in common SQL.
 //
 // The same SQL serves MariaDB 10.11, MySQL 8.0.17 and SQLite. What only MySQL and MariaDB
 // understand stands in comments that they execute and SQLite skips: /*! both */,
