@@ -23,7 +23,6 @@ type cacheKey [sha256.Size]byte
 // concurrently.
 type cache struct {
 	secret []byte
-	now    func() time.Time
 
 	mu     sync.Mutex
 	known  map[cacheKey]struct{}
@@ -35,8 +34,8 @@ type remembered struct {
 	until time.Time
 }
 
-func newCache(now func() time.Time) *cache {
-	c := &cache{secret: make([]byte, 32), now: now, known: make(map[cacheKey]struct{})}
+func newCache() *cache {
+	c := &cache{secret: make([]byte, 32), known: make(map[cacheKey]struct{})}
 	_, _ = rand.Read(c.secret) // crypto/rand never fails: it ends the program instead
 	return c
 }
@@ -63,7 +62,7 @@ func (c *cache) add(name, stored, pass string) bool {
 		c.dropOldest()
 	}
 	c.known[key] = struct{}{}
-	c.oldest = append(c.oldest, remembered{key, c.now().Add(rememberFor)})
+	c.oldest = append(c.oldest, remembered{key, time.Now().Add(rememberFor)})
 	return true
 }
 
@@ -76,7 +75,7 @@ func (c *cache) forget(name, stored, pass string) {
 }
 
 func (c *cache) dropExpired() {
-	now := c.now()
+	now := time.Now()
 	for len(c.oldest) > 0 && !now.Before(c.oldest[0].until) {
 		c.dropOldest()
 	}

@@ -26,7 +26,8 @@ type Options struct {
 	// Rehash replaces imported hashes, and those that are weaker than new ones, at the
 	// next login. {plain} passwords are always replaced.
 	Rehash bool
-	Now    func() time.Time // nil: time.Now
+	// Now is what expiry and hours go by; nil: time.Now.
+	Now func() time.Time
 }
 
 // Authenticator lets users in. Its methods may be called concurrently.
@@ -60,7 +61,7 @@ func New(users Users, o Options) *Authenticator {
 		rehash: o.Rehash,
 		now:    o.Now,
 		slots:  newSlots(),
-		known:  newCache(o.Now),
+		known:  newCache(),
 		pace:   newPace(),
 	}
 }

@@ -233,8 +233,33 @@ func TestPasswordIsRememberedForAMinute(t *testing.T) {
 	})
 }
 
+// The clock that accounts go by may be set; passwords are remembered no longer for that.
+func TestAnotherClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users := everyKind()
+		ahead := 5 * time.Hour
+		a := New(users, Options{Now: func() time.Time { return time.Now().Add(ahead) }})
+		login := func(want error) {
+			t.Helper()
+			if _, err := a.Login(t.Context(), "both", "secret", here()); !errors.Is(err, want) {
+				t.Errorf("%v, want %v", err, want)
+			}
+		}
+		login(nil)
+		_ = users.change("both", func(row *Account) { row.ExpiresAt = time.Now().Add(time.Hour) })
+		login(ErrDenied)
+		ahead = -5 * time.Hour
+		time.Sleep(rememberFor)
+		before := a.Hashes()
+		login(nil)
+		if a.Hashes() == before {
+			t.Error("the password is remembered, as the clock was set back")
+		}
+	})
+}
+
 func TestCacheIsBounded(t *testing.T) {
-	c := newCache(time.Now)
+	c := newCache()
 	for i := range rememberMax + 10 {
 		c.add(fmt.Sprint(i), "hash", "pass")
 	}

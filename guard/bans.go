@@ -108,6 +108,9 @@ func (b *Bans) Denied(addr netip.Addr) bool {
 	return b.bans.holds(addr, now, Ban.manual)
 }
 
+// Now is the time as the journal tells it. Until Sync has asked, it is that of this machine.
+func (b *Bans) Now() time.Time { return b.clock.now() }
+
 // Active is how many bans of addresses and accounts are in force.
 func (b *Bans) Active() (addresses, accounts int) {
 	b.mu.Lock()

@@ -154,7 +154,7 @@ func (s *session) refresh(a *auth.Account, err error) {
 		s.endNow("The password of this account has changed; log in again", errPasswordChanged)
 		return
 	}
-	if reason := a.Admit(s.origin(), time.Now()); reason != nil {
+	if reason := a.Admit(s.origin(), s.server.Now()); reason != nil {
 		s.endNow("This account may not be used any more", reason)
 		return
 	}

@@ -51,6 +51,18 @@ func TestRefreshEndsSessions(t *testing.T) {
 	}
 }
 
+// What an account may, and when, goes by the clock that all nodes share.
+func TestRefreshGoesByTheClockOfAll(t *testing.T) {
+	shared := time.Now().Add(5 * time.Hour)
+	r := newRig(t, func(o *server.Options) { o.Now = func() time.Time { return shared } })
+	c := r.login("alice")
+	r.server.Refresh("alice", account(func(a *auth.Account) { a.ExpiresAt = shared.Add(time.Second) }), nil)
+	c.do("200", "NOOP")
+	r.server.Refresh("alice", account(func(a *auth.Account) { a.ExpiresAt = shared }), nil)
+	c.expect("421")
+	c.closed()
+}
+
 func TestRefreshWithAnotherPassword(t *testing.T) {
 	before := account(func(a *auth.Account) { a.Password = "{plain}one" })
 	r := newRig(t, func(o *server.Options) {

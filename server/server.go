@@ -51,6 +51,8 @@ type Options struct {
 
 	// Login tells who a client is; auth.Authenticator has it.
 	Login func(ctx context.Context, name, password string, conn auth.Connection) (*auth.User, error)
+	// Now is what the expiry and the hours of accounts go by in sessions; nil: time.Now.
+	Now func() time.Time
 	// LoggedOut, if not nil, is told when a user's session is over, and which charset its file
 	// names turned out to be in; "": that is not sure.
 	LoggedOut func(user *auth.User, charset string)
@@ -98,6 +100,9 @@ type Server struct {
 
 // New returns a Server that does not listen yet. Close it when done.
 func New(opts Options) (*Server, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	s := &Server{
 		Options:   opts,
 		passive:   newPassivePorts(opts.PassiveFirst, opts.PassiveLast, opts.ConnectTimeout),

@@ -256,7 +256,9 @@ func (a *App) serverOptions() (server.Options, error) {
 	if err != nil {
 		return server.Options{}, err
 	}
-	accounts := auth.New(a.database, auth.Options{Logger: a.Log, Scheme: a.cfg.Auth.Scheme, Rehash: a.cfg.Auth.Rehash})
+	accounts := auth.New(a.database, auth.Options{
+		Logger: a.Log, Scheme: a.cfg.Auth.Scheme, Rehash: a.cfg.Auth.Rehash, Now: a.bans.Now,
+	})
 	return server.Options{
 		Banner:           cfg.Banner,
 		PassiveFirst:     cfg.PassivePorts.First,
@@ -281,6 +283,7 @@ func (a *App) serverOptions() (server.Options, error) {
 		TLSSessionReuse: sessionReuse(a.cfg.TLS.SessionReuse),
 		Gate:            a.gate,
 		Login:           a.guarded(a.login(accounts)),
+		Now:             a.bans.Now,
 		Admit:           a.admit,
 		Left:            a.member.Left,
 		LoggedOut:       a.noteCharset,
