@@ -154,7 +154,8 @@ func (w *work) moveOne(ctx context.Context, source store.Object, rest string) er
 	there, err := w.to.Stat(ctx, target)
 	switch {
 	case errors.Is(err, store.ErrNotExist) && source.ModTime.After(w.move.Started.Add(clockSkew)):
-		return nil // it is newer than the rename
+		w.finisher.Log.Warn("file that is newer than its rename keeps its name", "key", source.Key, "stored", source.ModTime, "renamed", w.move.Started)
+		return nil
 	case errors.Is(err, store.ErrNotExist):
 		if err := w.copyOne(ctx, source, target, rest); err != nil {
 			return err
