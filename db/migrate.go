@@ -51,7 +51,7 @@ func (d *DB) migrate(ctx context.Context) (err error) {
 	}
 	results, err := provider.Up(ctx)
 	for _, r := range results {
-		d.log.InfoContext(ctx, "schema migrated", "step", r.Source.Path, "took", r.Duration)
+		d.log.InfoContext(ctx, "schema migrated", "step", r.Source.Version, "took", r.Duration)
 	}
 	return err
 }
