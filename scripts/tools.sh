@@ -25,6 +25,7 @@ system() {
 	has curl || want+=(curl)
 	has openssl || want+=(openssl)
 	has rsyslogd || want+=(rsyslog)
+	has webalizer || want+=(webalizer) # reads xferlog
 	compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || want+=(rsyslog-openssl)
 	has python3 || want+=(python3) # for ftplib, and examples in the documentation
 	has gcc || want+=(gcc libc6-dev) # for the race detector
