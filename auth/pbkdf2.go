@@ -60,6 +60,15 @@ func readPBKDF2(newHash func() hash.Hash, text pbkdf2Text) keepReader {
 	}
 }
 
+// readLDAPPBKDF2 reads "{NAME}rounds$salt$sum", as OpenLDAP's pw-pbkdf2 and passlib write it.
+func readLDAPPBKDF2(newHash func() hash.Hash) keepReader {
+	read := readPBKDF2(newHash, passlibBase64)
+	return func(stored string) (kept, error) {
+		_, rest, _ := strings.Cut(stored, "}")
+		return read("$ldap$" + rest)
+	}
+}
+
 func (p pbkdf2Hash) matches(pass string) bool {
 	got, err := pbkdf2.Key(p.newHash, pass, p.salt, p.rounds, len(p.sum))
 	return err == nil && equal(got, p.sum)
