@@ -11,9 +11,10 @@ import (
 
 // administrator works with the statements of docs/sql.md, and with no others.
 type administrator struct {
-	t    *testing.T
-	node *spdtest.SPD
-	page []string // the page's statements
+	t     *testing.T
+	node  *spdtest.SPD
+	other *spdtest.SPD // of the same database, for which every change holds as well
+	page  []string     // the page's statements
 }
 
 func newAdministrator(t *testing.T) *administrator {
@@ -22,6 +23,7 @@ func newAdministrator(t *testing.T) *administrator {
 	a.node = spdtest.Start(t, spdtest.Options{
 		Servers: servers, Config: map[string]string{"s3.bucket": "spd"},
 	})
+	a.other = join(t, a.node, "other", nil)
 	for _, e := range examples(t, "docs/sql.md", "") {
 		for statement := range strings.SplitSeq(e.text, ";\n") {
 			if statement = strings.TrimSpace(statement); e.lang == "sql" && statement != "" {
@@ -52,11 +54,13 @@ const (
 	refused = 67 // CURLE_LOGIN_DENIED
 )
 
-// login wants curl's exit code for a login.
+// login wants curl's exit code for a login on either node.
 func (a *administrator) login(name, password string, want int) {
 	a.t.Helper()
-	if r := run(a.t, nil, "curl", "-sS", "-u", name+":"+password, a.node.URL()+"/"); r.code != want {
-		a.t.Errorf("%s logs in: exit code %d, want %d\n%s", name, r.code, want, r.stderr)
+	for _, node := range []*spdtest.SPD{a.node, a.other} {
+		if r := run(a.t, nil, "curl", "-sS", "-u", name+":"+password, node.URL()+"/"); r.code != want {
+			a.t.Errorf("%s logs in: exit code %d, want %d\n%s", name, r.code, want, r.stderr)
+		}
 	}
 }
 
