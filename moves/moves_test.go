@@ -103,6 +103,24 @@ func (r *rig) none() {
 	}
 }
 
+// What was stored under the old name long after the rename began is no part of it. The log
+// tells, as it may also be that the clocks of store and database differ.
+func TestNewerFileKeepsItsName(t *testing.T) {
+	r := newRig(t)
+	var log strings.Builder
+	r.alive.Log = slog.New(slog.NewTextHandler(&log, nil))
+	r.put("spd", "home/old/=", "home/old/a=1")
+	r.begin(r.dead, "spd")
+	r.stores.Now = func() time.Time { return time.Now().Add(2 * time.Minute) }
+	r.put("spd", "home/old/later=22")
+	r.must(r.alive.Work(t.Context()))
+	r.has("spd", "home/=", "home/new/=", "home/new/a=1", "home/old/later=22")
+	r.none()
+	if n := strings.Count(log.String(), "newer than its rename"); n != 1 || !strings.Contains(log.String(), "home/old/later") {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
 // What a dead node has begun is finished, wherever it was.
 func TestFinish(t *testing.T) {
 	for name, before := range map[string][]string{
