@@ -59,7 +59,10 @@ func (s *session) graceNow(ended time.Time, received int64) time.Duration {
 		s.grace = grace(s.raw)
 	}
 	least := s.grace
-	if received > oneWrite {
+	switch {
+	case received > manyWrites:
+		least += manyGrace
+	case received > oneWrite:
 		least += muchGrace
 	}
 	t := s.current()
@@ -74,9 +77,11 @@ func (s *session) graceNow(ended time.Time, received int64) time.Duration {
 const (
 	minGrace  = 2 * time.Millisecond
 	muchGrace = 10 * time.Millisecond // more, after more than oneWrite
+	manyGrace = 30 * time.Millisecond // more, after more than manyWrites
 	maxGrace  = 50 * time.Millisecond
 
-	oneWrite = 64 << 10 // bytes that clients send at once
+	oneWrite   = 64 << 10 // bytes that clients send at once
+	manyWrites = 1 << 20  // bytes that take so long to store that a wait beside it does not count
 
 	shareOfTransfer = 8 // of the time that the data took to come
 )
