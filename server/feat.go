@@ -15,7 +15,7 @@ func (s *session) features() []string {
 	if s.server.ActiveMode {
 		list = append(list, "EPRT")
 	}
-	return append(list, "AVBL", "CLNT", "EPSV", s.hashFeature(), "HOST", "LANG EN*", "MDTM", "MFF Modify;", "MFMT",
+	return append(list, "AVBL", "CLNT", "EPSV", s.hashFeature(), "HOST", "LANG EN*", "MD5", "MDTM", "MFF Modify;", "MFMT",
 		s.factsFeature(), "REST STREAM", "SIZE", "TVFS", "UTF8",
-		"XCRC", "XMD5", "XSHA1", "XSHA256", "XSHA512")
+		"XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512")
 }

@@ -107,6 +107,8 @@ func (s *session) hashFile(c command, target hashTarget, size int64) {
 		s.replyError(err)
 	case c.verb == "HASH":
 		s.reply("213 %s %d-%d %s %s", hashNames()[s.hash].name, start, end, digest, target.path)
+	case c.verb == "MD5":
+		s.reply("251 %s %s", target.path, digest) // draft-twine-ftpmd5
 	default:
 		s.reply("250 %s", digest)
 	}

@@ -30,7 +30,7 @@ func TestHash(t *testing.T) {
 		{"501", "XCRC f 100 200"}, {"501", "XCRC f 8"}, {"501", "XCRC f 3 2"}, {"501", "XCRC f -1 2"}, {"501", `XCRC "f" x y`}, {"501", `XCRC "f" 0 99999999999999999999`},
 		{"550", "XCRC dir"}, {"550", "XMD5 /"}, {"550", "XSHA512 missing"}, {"550", "XCRC missing 1 2"}, {"550", `XCRC "f`}, {"550", `XCRC "f" 1 2 3`},
 		{"550", "HASH \"a\r\x00b"}, {"501", "XCRC \"f\" \"\r\x00\""},
-		{"250 " + hex.EncodeToString(old[:]), "XMD5 f"}, {"250 " + hex.EncodeToString(old[:]), "MD5 f"}, {"250 " + hex.EncodeToString(sum[:]), "XSHA256 f"},
+		{"250 " + hex.EncodeToString(old[:]), "XMD5 f"}, {"251 f " + hex.EncodeToString(old[:]), "MD5 f"}, {"250 " + hex.EncodeToString(sum[:]), "XSHA256 f"},
 	} {
 		c.talk(e)
 	}
