@@ -99,7 +99,7 @@ func (d distant) times(dir string, spd, client transfer) (ofSPD, ofClient float6
 
 // largeDown downloads a large file with and without the delay, by turns.
 func (d distant) largeDown(ctx context.Context, n *node, s sessions, proxy *delayProxy, dir string) (figure, error) {
-	l := load{Clients: 1, Size: d.size, Times: 2, Choice: 1, Dir: dir}
+	l := load{Clients: 1, Size: d.size, Times: 8, Choice: 1, Dir: dir}
 	if err := n.bench.fill(ctx, l); err != nil {
 		return figure{}, err
 	}

@@ -19,7 +19,7 @@ type Source interface {
 
 // FirstRange is how many bytes a download should ask for first: smaller files are one
 // request.
-const FirstRange = 8 << 20
+const FirstRange = soloRange
 
 // The sizes of the further ranges, in bytes. One range ahead hides the store's latency,
 // and may be large. Several ranges ahead add up the throughput of several connections
@@ -309,16 +309,12 @@ func (p *pace) adapt(opened int64) {
 // current is how many bytes a second the client takes in this window.
 func (p *pace) current() float64 { return float64(p.bytes) / max(time.Since(p.began).Seconds(), 1e-9) }
 
-// presumedRate is how many bytes a second a client takes of which nothing is known yet: as
-// many as the fastest. From a distant store its second range had come too late else.
-const presumedRate = 1 << 30
-
 // rate is how many bytes a second the client takes, as far as is known.
 func (p *pace) rate() float64 {
 	if p.last > 0 {
 		return p.last
 	}
-	return max(p.current(), presumedRate)
+	return p.current()
 }
 
 // step changes how many ranges are opened ahead, given the rate of the last window.

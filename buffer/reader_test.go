@@ -166,26 +166,6 @@ func TestReaderAdapts(t *testing.T) {
 	}
 }
 
-// The second range of a distant store is asked for before anything is known of the client.
-func TestReaderBeginsEarly(t *testing.T) {
-	for latency, want := range map[time.Duration]int64{time.Millisecond: 0, 10 * time.Millisecond: 1} {
-		synctest.Test(t, func(t *testing.T) {
-			source := &slowSource{latency: latency, rate: 1 << 30}
-			first := io.NopCloser(bytes.NewReader(make([]byte, FirstRange)))
-			r := NewReader(t.Context(), NewBudget(64<<20), source, first, 0, FirstRange, 1<<30)
-			r.Latency = latency
-			if _, err := r.Read(make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			if open := source.open.Load(); open != want {
-				t.Errorf("%v away: %d ranges ahead, want %d", latency, open, want)
-			}
-			_ = r.Close()
-		})
-	}
-}
-
 // When the client leaves, requests end at once.
 func TestReaderCloseCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spdscheme/spdserver/config"
@@ -23,14 +22,7 @@ func main() {
 	os.Exit(run())
 }
 
-// gcPercent lets garbage grow to twice the live heap before it is collected. The heap is
-// small, since parts are not on it, and collecting it less often saves 3 % of the CPU.
-const gcPercent = 200
-
 func run() int {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	// The first signal drains; after it, stop lets a second one end the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
