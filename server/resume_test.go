@@ -84,7 +84,7 @@ func TestResumeOnAnotherNode(t *testing.T) {
 	c.put("550", "RETR f", nil)
 	c.do(fmt.Sprint("213 ", 2*part), "SIZE f")
 	c.do("213 20", "MDTM f")
-	if got := c.do("250", "MLST f"); !strings.Contains(got, fmt.Sprintf("Size=%d;", 2*part)) {
+	if got := c.do("250", "MLST f"); !strings.Contains(got, fmt.Sprintf("size=%d;", 2*part)) {
 		t.Errorf("MLST: %q", got)
 	}
 	if got := c.get("LIST"); !strings.Contains(got, fmt.Sprintf(" %d ", 2*part)) {
