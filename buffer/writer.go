@@ -240,7 +240,7 @@ func (w *Writer) partSize(n int) (int64, error) {
 func (w *Writer) Close() error {
 	defer w.cancel(nil)
 	defer w.drop()
-	if err := w.ctx.Err(); err != nil {
+	if w.ctx.Err() != nil {
 		_ = w.group.Wait() // cause tells it
 		return w.cause()
 	}
@@ -248,12 +248,12 @@ func (w *Writer) Close() error {
 		return w.putWhole()
 	}
 	if w.current != nil && w.current.filled > 0 {
-		if err := w.send(); err != nil {
-			_ = w.group.Wait() // cause tells it
-			return err
-		}
+		_ = w.send() // Wait tells it
 	}
-	return w.group.Wait()
+	if w.group.Wait() != nil { // perhaps with the error of a part that was cancelled
+		return w.cause()
+	}
+	return nil
 }
 
 func (w *Writer) putWhole() error {

@@ -166,6 +166,41 @@ func TestWriterStopsAtFailedPart(t *testing.T) {
 	}
 }
 
+// However many parts fail, and in whatever order they end, the first is told of: those that
+// were cancelled because of it say nothing.
+func TestWriterTellsTheFirstFailure(t *testing.T) {
+	failed := errors.New("no luck")
+	for range 2000 {
+		var both sync.WaitGroup
+		both.Add(2)
+		s := &cancelled{sink: newSink(), both: &both, err: failed}
+		w := NewWriter(t.Context(), NewBudget(20*testPart), s, Options{PartSize: testPart, InFlight: 2})
+		if _, err := w.Write(make([]byte, testPart+1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); !errors.Is(err, failed) {
+			t.Fatalf("Close: %v, want %v", err, failed)
+		}
+	}
+}
+
+// cancelled fails with the first part, and cancels those under way.
+type cancelled struct {
+	*sink
+	both *sync.WaitGroup // of the parts under way
+	err  error
+}
+
+func (s *cancelled) PutPart(ctx context.Context, n int, _ io.ReadSeeker, _ int64) error {
+	s.both.Done()
+	s.both.Wait()
+	if n == 1 {
+		return s.err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 func TestWriterAbort(t *testing.T) {
 	budget := NewBudget(20 * testPart)
 	w := NewWriter(t.Context(), budget, newSink(), Options{PartSize: testPart, InFlight: 2})
