@@ -402,6 +402,27 @@ func TestOnlyChangesAreRead(t *testing.T) {
 	})
 }
 
+// If the journal goes away between two questions, nothing of what it has said is lost.
+func TestJournalGoesAwayBetweenQuestions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		b := node(l, "a", nil)
+		gone, fresh := Subject{Account, "alice"}, Subject{Account, "bob"}
+		l.bans[gone] = Ban{Subject: gone}
+		b.Sync(t.Context())
+		delete(l.bans, gone)
+		l.bans[fresh] = Ban{Subject: fresh}
+		l.unread = true
+		b.Sync(t.Context()) // there is one too many now
+		l.unread = false
+		l.bans[gone] = Ban{Subject: gone} // and no longer
+		b.Sync(t.Context())
+		if guess(b, "bob", customer, true) {
+			t.Error("a ban is not known")
+		}
+	})
+}
+
 // A ban of this node that somebody deletes before the journal has been read again is over.
 func TestOwnBanIsDeletedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -26,6 +26,7 @@ type ledger struct {
 	charges  int                // calls of Charge
 	asked    int                // calls of Settled
 	whole    int                // calls of Active
+	unread   bool               // these fail
 	changed  map[Subject]change // as Changes has met them
 }
 
@@ -91,6 +92,9 @@ func (l *ledger) Ban(_ context.Context, b Ban, first, longest time.Duration) (sa
 }
 
 func (l *ledger) Active(_ context.Context, limit int) (s State, err error) {
+	if l.unread {
+		return State{}, errAway
+	}
 	err = l.with(func() {
 		l.whole++
 		s = State{Now: l.now()}

@@ -41,10 +41,11 @@ func (m *mirror) read(ctx context.Context) (changed bool, err error) {
 			return changed, nil
 		}
 	}
+	m.whole = time.Time{} // who asks is told of what was taken only when all has been read
 	asked := time.Now()
 	s, err := m.journal.Active(ctx, m.most)
 	if err != nil {
-		return changed, err
+		return false, err
 	}
 	m.rows, m.whole = make(map[Subject]Row, len(s.Rows)), asked
 	m.take(s, asked)
