@@ -93,11 +93,12 @@ func (d *Driver) RemoveDir(wire string) error {
 		if err := d.keepParent(n); err != nil {
 			return err
 		}
-		if err := d.Store.Delete(d.ctx, n.dir()); err != nil {
+		err := d.Store.Delete(d.ctx, n.dir())
+		d.dirs.forget(n.dir()) // whatever err says: the answer may have been lost
+		d.Made.remove(d.place(n.dir()))
+		if err != nil {
 			return fmt.Errorf("remove directory: %w", err)
 		}
-		d.dirs.forget(n.dir())
-		d.Made.remove(d.place(n.dir()))
 		d.dropTimes(d.ctx, n.dir())
 		return nil
 	})

@@ -1,11 +1,13 @@
 package driver_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/storetest"
 )
 
 // Requests to the store are what operations cost. This is their price in a directory that
@@ -123,6 +125,24 @@ func TestDirectoryRemovedMeanwhile(t *testing.T) {
 	}
 	s.mustFail(553, s.stor("0/file", "x"))
 	s.mustFail(553, s.stor("1099/file", "x"))
+}
+
+// Nor is what may have been removed, as the store's answer was lost.
+func TestDirectoryPerhapsRemovedMeanwhile(t *testing.T) {
+	s := newSession(t)
+	other := s.login("alice", nil)
+	s.must(s.mkd("dir"))
+	s.faults.After = func(_ context.Context, c storetest.Call, err error) error {
+		if c.Op == "Delete" {
+			return store.Unavailable(errors.New("connection reset"))
+		}
+		return err
+	}
+	s.mustFail(451, other.rmd("dir"))
+	s.faults.After = nil
+	for _, each := range []*session{s, other} {
+		s.mustFail(553, each.stor("dir/file", "x"))
+	}
 }
 
 // Names in a directory of many, in any order, near and far.
