@@ -88,7 +88,8 @@ type Driver struct {
 	dirs    *seenDirs
 	windows *windows
 	files   *seenFiles
-	meant   *recent[string] // what names mean; see decode
+	timed   *recent[struct{}] // keys whose times the session has kept; see replaceTime
+	meant   *recent[string]   // what names mean; see decode
 
 	transfers sync.WaitGroup
 
@@ -114,6 +115,7 @@ func New(ctx context.Context, deps Deps, user *auth.User) *Driver {
 		dirs:    newRecent[seenDir](),
 		windows: newWindows(),
 		files:   newRecent[store.Object](),
+		timed:   newRecent[struct{}](),
 		meant:   newRecent[string](),
 	}
 	account := *user

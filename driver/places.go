@@ -76,6 +76,7 @@ func (d *Driver) times() placedTimes { return placedTimes{d} }
 func (t placedTimes) set(ctx context.Context, kept ...store.KeptTime) error {
 	byBucket := make(map[string][]store.KeptTime)
 	for _, k := range kept {
+		t.timed.add(k.Key, struct{}{})
 		p := t.place(k.Key)
 		if k.Key = p.Key; p.Key != "" {
 			byBucket[p.Bucket] = append(byBucket[p.Bucket], k)

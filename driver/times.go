@@ -35,6 +35,16 @@ func keptFor(o store.Object, modTime time.Time) store.KeptTime {
 	return store.KeptTime{Key: o.Key, ETag: o.ETag, Stored: o.ModTime, ModTime: modTime}
 }
 
+// replaceTime has a file that was stored anew show the time of that. A time kept for the one
+// before holds no more by itself, unless both have the same content and were stored within one
+// second: that is asked for only if the session has kept one lately.
+func (d *Driver) replaceTime(n name) {
+	if _, ok := d.timed.get(n.key); ok {
+		d.timed.forget(n.key)
+		d.dropTimes(d.ctx, n.key)
+	}
+}
+
 // timeOf is the modification time of a file: the one a client set, or the store's.
 func (d *Driver) timeOf(e entry) time.Time {
 	kept, ok, err := d.times().of(d.ctx, e.key)

@@ -84,7 +84,11 @@ func TestNewDirectoryHasItsTime(t *testing.T) {
 // A time is that of the file it was set for.
 func TestTimeForgotten(t *testing.T) {
 	for name, replace := range map[string]func(*session) error{
-		"other content":       func(s *session) error { return s.stor("file", "y") },
+		"other content":        func(s *session) error { return s.stor("file", "y") },
+		"same content at once": func(s *session) error { return s.stor("file", "x") },
+		"the same, renamed": func(s *session) error {
+			return errors.Join(s.rename("file", "b"), s.rename("b", "file"), s.stor("file", "x"))
+		},
 		"same content later":  func(s *session) error { s.later.Store(int64(time.Hour)); return s.stor("file", "x") },
 		"appended":            func(s *session) error { return s.appe("file", "y") },
 		"deleted":             func(s *session) error { return errors.Join(s.dele("file"), s.stor("file", "x")) },
@@ -94,6 +98,8 @@ func TestTimeForgotten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSession(t)
+			now := time.Now()
+			s.service.Now = func() time.Time { return now.Add(time.Duration(s.later.Load())) } // all is one second's work
 			s.put("file", "x")
 			s.must(s.mfmt("file", someTime()))
 			s.must(replace(s))

@@ -443,6 +443,7 @@ func (u *uploading) publish() {
 	}
 	u.object.Key = u.name.key
 	u.driver.files.add(u.name.key, u.object)
+	u.driver.replaceTime(u.name)
 }
 
 // flushTimeout is how long an upload that broke off waits for the parts in flight.
