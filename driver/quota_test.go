@@ -18,6 +18,7 @@ import (
 	"github.com/spdscheme/spdserver/driver"
 	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
+	"github.com/spdscheme/spdserver/store/storetest"
 )
 
 func loginWithQuota(t *testing.T, bytes, files int64) *session {
@@ -200,6 +201,38 @@ func TestQuotaFirstCount(t *testing.T) {
 	s.uses(40, 1)
 	s.put("c", content(60))
 	s.uses(100, 2)
+}
+
+// A doubt that comes up while a count is made again outlives that count, which may not have seen
+// what it is about.
+func TestDoubtDuringCount(t *testing.T) {
+	s := loginWithQuota(t, 1000, 0)
+	s.put("a", content(30))
+	alice := quota.Name{User: "alice"}
+	doubts := func(more int) {
+		t.Helper()
+		time.Sleep(5 * time.Millisecond) // SQLite's clock goes by milliseconds
+		found, err := s.db.Counts().Expired(t.Context(), time.Now())
+		if s.must(err); len(found) != more {
+			t.Errorf("in doubt: %+v", found)
+		}
+	}
+	s.ledger.Recount(alice, "a reason", nil)
+	s.noteDoubts()
+	doubts(1)
+	s.faults.Before = func(_ context.Context, c storetest.Call) error {
+		if c.Op == "List" {
+			doubts(1)
+			s.ledger.Recount(alice, "another reason", nil)
+			s.noteDoubts()
+		}
+		return nil
+	}
+	s.must(s.counter.Work(t.Context()))
+	s.faults.Before = nil
+	doubts(1)
+	s.must(s.counter.Work(t.Context()))
+	doubts(0)
 }
 
 func TestNoQuotaBooksNothing(t *testing.T) {

@@ -166,15 +166,17 @@ func (c *Counter) Work(ctx context.Context) error {
 	return errors.Join(err, c.Counts.PruneTurns(ctx, now.Add(-TurnsKept)))
 }
 
-// resolve makes a count again, and then forgets the reservation that was left behind.
+// resolve makes a count again, and then forgets the reservation that was left behind; not one
+// of doubts that have come up meanwhile.
 func (c *Counter) resolve(ctx context.Context, r Reservation) error {
+	began := time.Now()
 	found, exact, err := c.Count(ctx, r.Name, 1, 0)
 	switch {
 	case errors.Is(err, ErrNoAccount):
-		return c.Counts.Unreserve(ctx, r.Name, r.Node, time.Now())
+		return c.Counts.Unreserve(ctx, r.Name, r.Node, began)
 	case err == nil && exact:
 		c.Log.Info("quota counted again", "user", r.User, "place", r.Place, "node", r.Node, "bytes", found.Bytes, "files", found.Files)
-		return c.Counts.Unreserve(ctx, r.Name, r.Node, time.Now())
+		return c.Counts.Unreserve(ctx, r.Name, r.Node, began)
 	}
 	if later := c.Counts.Reserve(ctx, Reservation{Name: r.Name, Node: r.Node, Lease: time.Now().Add(again)}); later != nil {
 		return errors.Join(err, later)
