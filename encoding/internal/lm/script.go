@@ -32,12 +32,18 @@ type glyph struct {
 	cost   Cost // of what is no letter
 }
 
-// Below this, glyphs are looked up in a table; above, there are few.
-const tableEnd = 0x0E80
+// Below tableEnd, and for punctuation and the like, glyphs are looked up in tables; of others,
+// there are few.
+const (
+	tableEnd   = 0x0E80
+	symbolsAt  = 0x2000
+	symbolsEnd = 0x2600
+)
 
-// letters knows the characters below tableEnd.
+// letters knows the characters in the tables.
 type letters struct {
 	glyphs  [tableEnd]glyph
+	symbols [symbolsEnd - symbolsAt]glyph
 	base    [tableEnd]rune // a letter of Latin or Greek without its accents
 	accents [tableEnd]Cost // what its accents cost in a language that lacks them
 }
@@ -57,6 +63,9 @@ func newLetters() *letters {
 			l.base[r], l.accents[r] = baseLetter(r), oddAccent
 		}
 	}
+	for i := range l.symbols {
+		l.symbols[i] = newGlyph(symbolsAt + rune(i))
+	}
 	for _, r := range commonAccents {
 		l.accents[r] = accentCost
 	}
@@ -69,6 +78,9 @@ func newLetters() *letters {
 func (l *letters) glyph(r rune) glyph {
 	if r < tableEnd {
 		return l.glyphs[r]
+	}
+	if symbolsAt <= r && r < symbolsEnd {
+		return l.symbols[r-symbolsAt]
 	}
 	if 0x3400 <= r && r < 0xFF00 && eastAsian(r) {
 		return glyph{script: EastAsian} // without a look at the marks
