@@ -68,7 +68,7 @@ func NewBudget(size int64) *Budget {
 		slow:        semaphore.NewWeighted(max(medium/slowShare, mediumBlock)),
 		blocks:      semaphore.NewWeighted(blocks),
 		finish:      semaphore.NewWeighted(finish),
-		memory:      &memory{limit: size, free: make(map[int64][][]byte)},
+		memory:      newMemory(size),
 	}
 	runtime.AddCleanup(b, (*memory).close, b.memory)
 	return b
@@ -89,10 +89,11 @@ func (b *Budget) Used() int64 { return b.used.Load() }
 
 // block is memory from a Budget. Its holder gives it back exactly once.
 type block struct {
-	bytes  []byte
+	region
 	budget *Budget
 	sem    *semaphore.Weighted
 	share  *semaphore.Weighted // of sem's memory, or nil
+	lent   atomic.Int32        // how often it has been lent and not been given back
 }
 
 // small waits for a small block.
@@ -139,7 +140,7 @@ func acquire(ctx context.Context, sem *semaphore.Weighted, size int64) error {
 // block makes a block of memory that has been acquired.
 func (b *Budget) block(size int64, sem *semaphore.Weighted) *block {
 	b.used.Add(size)
-	return &block{bytes: b.memory.get(size), budget: b, sem: sem}
+	return &block{region: b.memory.get(size), budget: b, sem: sem}
 }
 
 // release gives the memory back.
@@ -149,7 +150,11 @@ func (k *block) release() {
 	}
 	size := int64(len(k.bytes))
 	k.budget.used.Add(-size)
-	k.budget.memory.put(k.bytes)
+	if k.lent.Load() == 0 {
+		k.budget.memory.put(k.region)
+	} else {
+		k.budget.memory.forsake(k.region)
+	}
 	k.sem.Release(size)
 	if k.share != nil {
 		k.share.Release(size)

@@ -8,12 +8,12 @@ import (
 )
 
 func TestMemoryIsUsedAgain(t *testing.T) {
-	m := &memory{limit: 16 << 20, free: make(map[int64][][]byte)}
+	m := newMemory(16 << 20)
 	defer m.close()
 	first, second := m.get(4<<20), m.get(4<<20)
 	m.put(first)
 	m.put(second)
-	if again := m.get(4 << 20); &again[0] != &second[0] {
+	if again := m.get(4 << 20); &again.bytes[0] != &second.bytes[0] {
 		t.Error("not the memory that was given back last")
 	}
 	if m.allocated != 8<<20 {
@@ -23,7 +23,7 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 
 // What other sizes need is returned to the kernel, and what is in use is not.
 func TestMemoryIsReturned(t *testing.T) {
-	m := &memory{limit: 8 << 20, free: make(map[int64][][]byte)}
+	m := newMemory(8 << 20)
 	inUse, unused := m.get(2<<20), m.get(4<<20)
 	m.put(unused)
 	other := m.get(3 << 20)
@@ -45,6 +45,6 @@ func TestMemoryIsReturned(t *testing.T) {
 }
 
 // mapped tells whether there is memory behind the bytes.
-func mapped(bytes []byte) bool {
-	return !errors.Is(unix.Madvise(bytes, unix.MADV_NORMAL), unix.ENOMEM)
+func mapped(r region) bool {
+	return !errors.Is(unix.Madvise(r.bytes, unix.MADV_NORMAL), unix.ENOMEM)
 }

@@ -64,10 +64,12 @@ func (p *part) slow() bool {
 	return float64(p.filled-p.from) < slowRate*time.Since(p.began).Seconds()
 }
 
-// body is what has been filled. It knows its checksum; see store.Summed.
+// body is what has been filled. It knows its checksum, see store.Summed; in one block, it can
+// be lent, see store.Lendable.
 func (p *part) body() io.ReadSeeker {
 	if len(p.blocks) == 1 {
-		return blockBody{bytes.NewReader(p.blocks[0].bytes[:p.filled]), summed(p.sum)}
+		b := p.blocks[0]
+		return blockBody{bytes.NewReader(b.bytes[:p.filled]), summed(p.sum), b}
 	}
 	return chainBody{io.NewSectionReader(p, 0, p.filled), summed(p.sum)}
 }
@@ -75,7 +77,18 @@ func (p *part) body() io.ReadSeeker {
 type blockBody struct {
 	*bytes.Reader
 	summed
+	block *block
 }
+
+// Lend lends the block, if the kernel can keep its pages.
+func (b blockBody) Lend() bool {
+	if b.block.mapped {
+		b.block.lent.Add(1)
+	}
+	return b.block.mapped
+}
+
+func (b blockBody) GiveBack() { b.block.lent.Add(-1) }
 
 type chainBody struct {
 	*io.SectionReader

@@ -63,13 +63,25 @@ func TestPlainDownloadsAreSpliced(t *testing.T) {
 // it has spliced does not count.
 func bytesRead(t *testing.T, pid int) int64 {
 	t.Helper()
+	read, _ := bytesMoved(t, pid)
+	return read
+}
+
+// bytesWritten is bytesRead of what a process has written.
+func bytesWritten(t *testing.T, pid int) int64 {
+	t.Helper()
+	_, written := bytesMoved(t, pid)
+	return written
+}
+
+func bytesMoved(t *testing.T, pid int) (read, written int64) {
+	t.Helper()
 	counts, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var n int64
-	if _, err := fmt.Fscanf(strings.NewReader(string(counts)), "rchar: %d\n", &n); err != nil {
+	if _, err := fmt.Fscanf(strings.NewReader(string(counts)), "rchar: %d\nwchar: %d\n", &read, &written); err != nil {
 		t.Fatalf("%s: %v", counts, err)
 	}
-	return n
+	return read, written
 }

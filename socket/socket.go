@@ -54,6 +54,19 @@ func Write(conn syscall.RawConn, p []byte) (int, error) {
 	return total, nil
 }
 
+// Lend puts up to len(p) bytes into a pipe that is empty, without copying them (vmsplice(2)):
+// until they have been read, from wherever they are spliced to, p must not change. p must not be
+// empty.
+func Lend(pipe int, p []byte) (int, error) {
+	v := unix.Iovec{Base: &p[0]}
+	v.SetLen(len(p))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_VMSPLICE, uintptr(pipe), uintptr(unsafe.Pointer(&v)), 1, unix.SPLICE_F_NONBLOCK, 0, 0) // #nosec G103 -- as package unix does
+	if errno != 0 {
+		return 0, os.NewSyscallError("vmsplice", errno)
+	}
+	return int(n), nil
+}
+
 // SpliceFrom moves up to n bytes from a connection into a pipe that is empty, without copying
 // them (splice(2)), as soon as there are any. At the end of the data it returns io.EOF. The
 // connection's read deadline holds.

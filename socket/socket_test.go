@@ -149,3 +149,37 @@ func TestBrokenConnection(t *testing.T) {
 		t.Errorf("Read after Close: %v", err)
 	}
 }
+
+// What is lent reaches the reader as it is when it reads, not as it was.
+func TestLend(t *testing.T) {
+	from, to := connected(t)
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = unix.Close(fds[0])
+		_ = unix.Close(fds[1])
+	}()
+	memory, err := unix.Mmap(-1, 0, 64<<10, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Munmap(memory) }()
+	copy(memory, "lent")
+	n, err := socket.Lend(fds[1], memory[:4])
+	if err != nil || n != 4 {
+		t.Fatalf("%d bytes lent, %v", n, err)
+	}
+	copy(memory, "used")
+	if _, err := socket.SpliceTo(raw(t, from), fds[0], n); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 4)
+	if _, err := io.ReadFull(to, got); err != nil || string(got) != "used" {
+		t.Errorf("%q, %v: the bytes were copied", got, err)
+	}
+	if _, err := socket.Lend(fds[0], memory[:4]); err == nil {
+		t.Error("lent to the end of a pipe that is read from")
+	}
+}

@@ -1,6 +1,10 @@
 package s3
 
-import "io"
+import (
+	"io"
+
+	"github.com/spdscheme/spdserver/store"
+)
 
 // payload is a body on its way out. It tells the stall that bytes move, and holds the last
 // byte back until confirm agrees: a store keeps nothing of a body that is cut short.
@@ -8,7 +12,23 @@ type payload struct {
 	body    io.ReadSeeker
 	left    int64 // bytes to be sent
 	stall   *stall
-	confirm func() error // nil: no leave is needed
+	confirm func() error   // nil: no leave is needed
+	lent    store.Lendable // the body, once it has been lent
+}
+
+// Lend implements wire.Lender.
+func (p *payload) Lend() bool {
+	if body, ok := p.body.(store.Lendable); ok && body.Lend() {
+		p.lent = body
+	}
+	return p.lent != nil
+}
+
+// arrived tells that the store has all bytes.
+func (p *payload) arrived() {
+	if p.lent != nil {
+		p.lent.GiveBack()
+	}
 }
 
 // Read implements io.Reader.

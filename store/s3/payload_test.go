@@ -68,3 +68,54 @@ func (w *spyWriter) Write(p []byte) (int, error) {
 	w.bytes += len(p)
 	return w.Writer.Write(p)
 }
+
+// lentBody is a store.Lendable.
+type lentBody struct {
+	*bytes.Reader
+	out int // how often it has been lent and not been given back
+}
+
+func (b *lentBody) Lend() bool {
+	b.out++
+	return true
+}
+
+func (b *lentBody) GiveBack() { b.out-- }
+
+// Memory is given back when the store has said that it has the bytes, and not otherwise.
+func TestMemoryIsGivenBack(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer http.HandlerFunc
+		out    int
+	}{
+		{"stored", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, 0},
+		{"refused", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, 1},
+		{"no answer", func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			panic(http.ErrAbortHandler)
+		}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := httptest.NewServer(c.answer)
+			defer server.Close()
+			client, err := New(Options{Endpoint: server.URL, AccessKey: "access", SecretKey: "secret"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			const size = 8 << 20
+			body := &lentBody{Reader: bytes.NewReader(make([]byte, size))}
+			_, err = client.Bucket("bucket").PutPart(t.Context(), "key", "id", 1, body, size)
+			if (err != nil) != (c.out > 0) {
+				t.Error(err)
+			}
+			if body.out != c.out {
+				t.Errorf("lent %d times and not given back, want %d (%v)", body.out, c.out, err)
+			}
+		})
+	}
+}

@@ -61,6 +61,7 @@ func (b *bucket) put(ctx context.Context, r request) (etag string, err error) {
 	if err != nil {
 		return "", err
 	}
+	r.body.arrived()
 	return unquote(resp.Header.Get("Etag")), resp.Body.Close()
 }
 

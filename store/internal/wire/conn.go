@@ -204,6 +204,10 @@ func (c *conn) sendBody(from io.Reader, size int64) error {
 			return err
 		}
 		to.to = bulk{c}
+		if l, ok := c.lend(from, size); ok {
+			defer l.close()
+			to.to = l
+		}
 	}
 	var err error
 	if w, ok := from.(io.WriterTo); ok {
