@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,18 +47,21 @@ type Session struct {
 	parts  map[int]store.Part
 	object store.Object
 	done   bool // the object is published
+
+	sealing sync.Mutex
+	sealed  bool // nothing is stored behind the parts it goes on from
 }
 
 // Create begins an upload. It makes no request.
 func (m *Manager) Create(target Target) *Session {
-	return &Session{manager: m, target: target, parts: make(map[int]store.Part)}
+	return &Session{manager: m, target: target, parts: make(map[int]store.Part), sealed: true}
 }
 
 // Resume goes on with an unfinished upload, behind the parts of p; whoever was adding to
 // it no longer may.
 func (m *Manager) Resume(ctx context.Context, target Target, p Partial) (*Session, error) {
 	s := m.Create(target)
-	s.record = p.Record
+	s.record, s.sealed = p.Record, false
 	for _, part := range p.Parts {
 		s.parts[part.Number] = part
 	}
@@ -126,6 +130,9 @@ func (s *Session) PutPart(ctx context.Context, n int, body io.ReadSeeker, size i
 	if err != nil {
 		return err
 	}
+	if err := s.seal(ctx, id); err != nil {
+		return err
+	}
 	return s.owning(ctx, func(ctx context.Context) error {
 		if err := again(body); err != nil {
 			return err
@@ -137,6 +144,38 @@ func (s *Session) PutPart(ctx context.Context, n int, body io.ReadSeeker, size i
 		s.add(part)
 		return nil
 	})
+}
+
+// seal cuts off what is stored behind the parts that the session goes on from, whose place in
+// the file will be another: should this session end early, too, its last part could have that
+// for a successor. S3 deletes no single parts; one of a byte is none that others can follow.
+func (s *Session) seal(ctx context.Context, id string) error {
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
+	if s.sealed {
+		return nil
+	}
+	err := s.owning(ctx, func(ctx context.Context) error {
+		stored, err := s.target.Store.Parts(ctx, s.target.Key, id)
+		if err != nil {
+			return fmt.Errorf("list parts: %w", lost(err))
+		}
+		return s.cutOff(ctx, id, stored)
+	})
+	s.sealed = err == nil
+	return err
+}
+
+func (s *Session) cutOff(ctx context.Context, id string, stored []store.Part) error {
+	for _, p := range stored {
+		if _, mine := s.parts[p.Number]; mine || p.Size < store.MinPartSize {
+			continue
+		}
+		if _, err := s.target.Store.PutPart(ctx, s.target.Key, id, p.Number, bytes.NewReader([]byte{0}), 1); err != nil {
+			return fmt.Errorf("cut off part %d: %w", p.Number, lost(err))
+		}
+	}
+	return nil
 }
 
 // CopyBase makes the first n bytes of an existing object the first parts of this one,

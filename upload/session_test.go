@@ -390,6 +390,52 @@ func TestUploadPausesWithoutLease(t *testing.T) {
 	r.holds(slices.Concat(piece(1, partSize), piece(2, partSize)))
 }
 
+// What an earlier session has stored behind a gap never follows what a later one adds.
+func TestPartsBehindAGapAreCutOff(t *testing.T) {
+	r := newRig(t)
+	s := r.node.Create(r.target())
+	for _, n := range []int{1, 3, 4} {
+		r.put(s, n, partSize)
+	}
+	s.Interrupt(t.Context())
+	s, err := r.newNode("n2").Resume(t.Context(), r.target(), r.partial())
+	r.must(err)
+	r.put(s, 2, partSize+1) // broken off behind it
+	s.Interrupt(t.Context())
+	p := r.partial()
+	if p.Size != 2*partSize+1 {
+		t.Errorf("%d bytes can be resumed", p.Size)
+	}
+	s, err = r.newNode("n3").Resume(t.Context(), r.target(), p)
+	r.must(err)
+	r.put(s, 3, 7)
+	_, err = s.Complete(t.Context())
+	r.must(err)
+	r.holds(slices.Concat(piece(1, partSize), piece(2, partSize+1), piece(3, 7)))
+	r.left(0, 0)
+}
+
+// It is tried again when it has failed.
+func TestCuttingOffFails(t *testing.T) {
+	for _, op := range []string{"Parts", "PutPart"} {
+		r := newRig(t)
+		s := r.node.Create(r.target())
+		r.put(s, 1, partSize)
+		r.put(s, 3, partSize)
+		s.Interrupt(t.Context())
+		s, err := r.node.Resume(t.Context(), r.target(), r.partial())
+		r.must(err)
+		r.away(op)
+		r.fails(s.PutPart(t.Context(), 2, bytesOf(partSize), partSize), store.ErrUnavailable)
+		r.files.Before = nil
+		r.put(s, 2, partSize)
+		s.Interrupt(t.Context())
+		if p := r.partial(); p.Size != 2*partSize {
+			t.Errorf("%s: %d bytes can be resumed", op, p.Size)
+		}
+	}
+}
+
 // A journal that is away costs the possibility to resume, not the transfer.
 func TestJournalIsAway(t *testing.T) {
 	for _, op := range []string{"Begin", "Hold", "End"} {
