@@ -84,6 +84,18 @@ func (b *Budget) LargestPart() int64 { return b.partBytes - b.blockBytes }
 // partOf is how large each of n parts can be that are to be held at a time.
 func (b *Budget) partOf(n int) int64 { return min(b.partBytes/int64(n), b.LargestPart()) }
 
+// maxGrown is how large parts grow, in bytes, unless they begin larger. With more memory they
+// would gain nothing, and a part that fails is sent again as a whole.
+const maxGrown = 1 << 30
+
+// GrownPart is how many bytes the parts of a Writer have in the end, that begin with first
+// and of which so many are in flight: within the memory that those and the one being filled
+// can have.
+func (b *Budget) GrownPart(first int64, inFlight int) int64 {
+	grown := min(b.partOf(max(inFlight, 1)+1), maxGrown)
+	return max(grown, min(first, b.LargestPart()))
+}
+
 // Used is how many bytes are handed out.
 func (b *Budget) Used() int64 { return b.used.Load() }
 

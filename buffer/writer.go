@@ -221,13 +221,12 @@ func (w *Writer) send() error {
 	return nil
 }
 
-// partSize is the size of part n: doubled every growEvery parts, within the memory that
-// the parts in flight and the one being filled can have.
+// partSize is the size of part n: doubled every growEvery parts, up to the Budget's GrownPart.
 func (w *Writer) partSize(n int) (int64, error) {
 	if w.opts.MaxParts > 0 && n > w.opts.MaxParts {
 		return 0, fmt.Errorf("%w: more than %d parts", ErrTooLarge, w.opts.MaxParts)
 	}
-	largest := max(w.budget.partOf(max(w.opts.InFlight, 1)+1), w.opts.PartSize)
+	largest := w.budget.GrownPart(w.opts.PartSize, w.opts.InFlight)
 	size := w.opts.PartSize
 	for range (n - 1) / growEvery { // those before FirstPart count against MaxParts, too
 		size = min(size*2, largest)

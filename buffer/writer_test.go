@@ -368,6 +368,30 @@ func TestWriterPartSizes(t *testing.T) {
 	}
 }
 
+// Parts double every thousand, until they have what the budget says, and never more.
+func TestWriterPartsGrow(t *testing.T) {
+	for _, memory := range []int64{10 << 20, 64 << 20, 512 << 20, 64 << 30} {
+		for _, first := range []int64{5 << 20, 8 << 20, 1 << 30, 5 << 30} {
+			budget := NewBudget(memory)
+			grown := budget.GrownPart(first, 4)
+			w := NewWriter(t.Context(), budget, newSink(), Options{PartSize: first, InFlight: 4})
+			want := min(first, budget.LargestPart())
+			for n := 1; n < 20*growEvery; n += growEvery {
+				from, errFrom := w.partSize(n)
+				to, errTo := w.partSize(n + growEvery - 1)
+				if err := errors.Join(errFrom, errTo); err != nil || from != want || to != want {
+					t.Fatalf("%d MiB of memory: parts from %d on have %d to %d bytes, %v; want %d", memory>>20, n, from, to, err, want)
+				}
+				want = min(2*want, grown)
+			}
+			if want != grown || grown > max(first, maxGrown) {
+				t.Errorf("%d MiB of memory: parts become %d bytes, not %d", memory>>20, want, grown)
+			}
+			w.Abort()
+		}
+	}
+}
+
 // Any number of writers of any sizes finish on any budget that holds one part.
 func TestWritersShareBudget(t *testing.T) {
 	for range 20 {

@@ -103,6 +103,8 @@ func checkComponent(text string) error {
 		return fmt.Errorf("%w: %q is not a file name", errBadName, text)
 	case len(text) > maxComponent:
 		return fmt.Errorf("%w: name of %d bytes; at most %d are allowed", errBadName, len(text), maxComponent)
+	case text == store.HiddenDir:
+		return fmt.Errorf("%w: %q is the server's own", errBadName, text)
 	case strings.ContainsAny(text, "\x00\r\n"):
 		return fmt.Errorf("%w: control characters in the name", errBadName)
 	case !utf8.ValidString(text):

@@ -90,7 +90,7 @@ func translations() []translation {
 		{errMaxFileSize, 552, "File larger than the account allows; nothing was stored"},
 		{quota.ErrExceeded, 552, "Quota exceeded; nothing was stored"},
 		{store.ErrTooLarge, 552, "File too large for the storage"},
-		{buffer.ErrTooLarge, 552, "File too large for the server's memory settings"},
+		{buffer.ErrTooLarge, 552, "The file has come in too many parts; upload it again"},
 		{store.ErrChanged, 450, "The file was changed meanwhile; try again"},
 		{store.ErrFull, 452, "Storage is full; nothing was stored"},
 		{store.ErrUnavailable, 451, "Storage is unavailable; try again later"},

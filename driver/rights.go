@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/spdscheme/spdserver/auth"
+	"github.com/spdscheme/spdserver/store"
 	"github.com/spdscheme/spdserver/store/mounted"
 )
 
@@ -105,6 +106,9 @@ func (d *Driver) permitName(n name) error {
 
 // permitSize checks the size that a file is to have.
 func (d *Driver) permitSize(size int64) error {
+	if size > store.MaxObjectSize {
+		return store.ErrTooLarge
+	}
 	if most := d.user().MaxFileSize; most > 0 && size > most {
 		return errMaxFileSize
 	}

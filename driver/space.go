@@ -3,7 +3,6 @@ package driver
 import (
 	"time"
 
-	"github.com/spdscheme/spdserver/buffer"
 	"github.com/spdscheme/spdserver/quota"
 	"github.com/spdscheme/spdserver/store"
 )
@@ -19,12 +18,6 @@ func (d *Driver) Allocate(size int64) error {
 func (d *Driver) allocate(size int64) error {
 	if size < 0 {
 		return syntax("ALLO wants a number of bytes")
-	}
-	if size > store.MaxObjectSize {
-		return store.ErrTooLarge
-	}
-	if partSizeFor(size) > d.Budget.LargestPart() {
-		return buffer.ErrTooLarge
 	}
 	if err := d.permitSize(size); err != nil {
 		return err

@@ -106,17 +106,23 @@ func (s *session) hasRoom(want int64) {
 	}
 }
 
-// A size that is announced makes parts large enough for it; what no part size could hold
-// is refused before it is sent.
+// A size that is announced makes parts large enough for it, but no larger than memory can
+// hold while others are on their way.
 func TestAllocateChoosesPartSize(t *testing.T) {
 	s := newSession(t)
-	s.verb = "ALLO"
-	s.must(s.driver.Allocate(3 * partSize * store.MaxParts)) // three times what the usual parts hold
-	s.requests.take()
-	s.mustFail(426, s.stor("a", content(6*partSize)))
-	parts := slices.DeleteFunc(s.requests.take(), func(op string) bool { return op != "PutPart" })
-	if len(parts) != 2 {
-		t.Errorf("%d parts, want 2 of three times the size", len(parts))
+	largest := s.budget.GrownPart(partSize, 2)
+	for announced, want := range map[int64]int64{
+		3 * partSize * int64(s.driver.Uploads.DirectParts): 3 * partSize, // three times what the usual parts hold
+		largest * int64(s.driver.Uploads.DirectParts):      largest,
+		store.MaxObjectSize:                                largest,
+	} {
+		s.verb = "ALLO"
+		s.must(s.driver.Allocate(announced))
+		s.requests.take()
+		s.mustFail(426, s.stor("a", content(int(2*want))))
+		parts := slices.DeleteFunc(s.requests.take(), func(op string) bool { return op != "PutPart" })
+		if len(parts) != 2 {
+			t.Errorf("%d announced: %d parts, want 2 of %d bytes", announced, len(parts), want)
+		}
 	}
-	s.mustFail(552, s.driver.Allocate((s.budget.LargestPart()+1)*store.MaxParts))
 }

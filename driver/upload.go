@@ -81,12 +81,13 @@ func (d *Driver) openUpload(ctx context.Context, n name, flags int, offset int64
 	return u, nil
 }
 
-// permitUpload checks the name, and the size as far as it is known.
+// permitUpload checks the name, and the size as far as it is known. That there is nothing at a
+// restart point beyond all sizes is found out later.
 func (d *Driver) permitUpload(u *uploading, offset int64) error {
 	if err := d.permitName(u.name); err != nil {
 		return err
 	}
-	return d.permitSize(max(u.promise, offset))
+	return d.permitSize(max(u.promise, min(offset, store.MaxObjectSize)))
 }
 
 // openNew begins a file from nothing.
@@ -101,7 +102,7 @@ func (u *uploading) openNew() error {
 		u.check = u.startCheck(func() { d.discardUnfinished(u.ctx, u.name) })
 	}
 	u.session = u.driver.Uploads.Create(u.target)
-	u.receive(1)
+	u.receive()
 	return nil
 }
 
@@ -144,7 +145,7 @@ func (u *uploading) resume(p upload.Partial) error {
 	}
 	u.session, u.before, u.base = session, p.Size, p.Size
 	u.check = u.startCheck(func() {})
-	u.receive(len(p.Parts) + 1)
+	u.receive()
 	return nil
 }
 
@@ -186,15 +187,14 @@ func (u *uploading) openPresent(appending bool, offset int64) error {
 func (u *uploading) copyBase(present store.Object, n int64) error {
 	if n >= store.MinPartSize {
 		present.Key = u.driver.place(present.Key).Key
-		parts, err := u.session.CopyBase(u.ctx, present, n)
-		if err != nil {
+		if err := u.session.CopyBase(u.ctx, present, n); err != nil {
 			u.session.Abort(u.driver.ctx)
 			return err
 		}
-		u.receive(parts + 1)
+		u.receive()
 		return nil
 	}
-	u.receive(1)
+	u.receive()
 	body, _, err := u.driver.Store.Open(u.ctx, present.Key, 0, n, present.ETag)
 	if err == nil {
 		_, err = io.Copy(u.writer, body)
@@ -218,30 +218,33 @@ func (u *uploading) setTarget() error {
 	if err != nil {
 		return err
 	}
-	place := d.place(u.name.key)
+	place, first := d.place(u.name.key), d.partSizeFor(u.promise)
 	u.target = upload.Target{
 		Store: at, Bucket: place.Bucket, Key: place.Key,
-		Owner: d.user().Name, PartSize: d.PartSize,
+		Owner: d.user().Name, PartSize: first, Largest: d.Budget.GrownPart(first, d.PartsInFlight),
 		Confirm: u.confirm, Alive: u.alive,
 	}
 	return nil
 }
 
-// partSizeFor is the least part size with which a file of that size fits into one upload.
-func partSizeFor(size int64) int64 {
-	return (size + store.MaxParts - 1) / store.MaxParts
+// partSizeFor is how large the first parts of a file are, of a size that was announced: so
+// that it needs no segments, as far as memory allows.
+func (d *Driver) partSizeFor(size int64) int64 {
+	direct := int64(d.Uploads.DirectParts)
+	return max(d.PartSize, min((size+direct-1)/direct, d.Budget.GrownPart(d.PartSize, d.PartsInFlight)))
 }
 
-// receive makes the writer that takes what the client sends, from a part on.
-func (u *uploading) receive(firstPart int) {
+// receive makes the writer that takes what the client sends, behind what the session has.
+func (u *uploading) receive() {
 	d := u.driver
 	sink := &growth{Session: u.session, upload: u}
+	firstPart := u.session.NextPart()
 	if firstPart > 1 {
 		sink.size = u.base
 	}
 	u.writer = buffer.NewWriter(u.parts, d.Budget, sink, buffer.Options{
-		PartSize: max(d.PartSize, partSizeFor(u.promise)), InFlight: d.PartsInFlight,
-		FirstPart: firstPart, MaxParts: store.MaxParts, Receiving: u.ctx,
+		PartSize: u.target.PartSize, InFlight: d.PartsInFlight,
+		FirstPart: firstPart, MaxParts: u.session.LastPart(), Receiving: u.ctx,
 	})
 }
 

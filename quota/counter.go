@@ -128,7 +128,7 @@ func (c *Counter) scanPlace(ctx context.Context, p Place) (Amount, error) {
 		if err != nil {
 			return Amount{}, err
 		}
-		if p.holds(p.Bucket, o.Key) && !strings.HasSuffix(o.Key, "/") {
+		if p.holds(p.Bucket, o.Key) && !store.Hidden(o.Key) && !strings.HasSuffix(o.Key, "/") {
 			sum = sum.plus(Amount{o.Size, 1})
 		}
 	}

@@ -29,6 +29,13 @@ func CheckKey(key string) error {
 	return nil
 }
 
+// HiddenDir is the directory at the top of a bucket that is the gateway's own. Nothing of that
+// name is shown to clients, whatever directory it is in.
+const HiddenDir = ".spd-segments"
+
+// Hidden tells whether a key lies in HiddenDir: it is nobody's file.
+func Hidden(key string) bool { return strings.HasPrefix(key, HiddenDir+"/") }
+
 // CanBePrefix tells whether prefix can begin the key of an object. Nothing can be listed
 // under one that cannot.
 func CanBePrefix(prefix string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/spdscheme/spdserver/store"
@@ -54,6 +55,7 @@ func (j *Janitor) Work(ctx context.Context) error {
 	err = j.abortExpired(ctx, now.Add(-j.Keep))
 	for _, bucket := range j.Buckets {
 		err = errors.Join(err, j.abortUnknown(ctx, bucket, now.Add(-j.Keep)))
+		err = errors.Join(err, j.deleteUnknown(ctx, bucket, now.Add(-j.Keep)))
 	}
 	return err
 }
@@ -90,12 +92,34 @@ func (j *Janitor) abortUnknown(ctx context.Context, bucket string, before time.T
 	return err
 }
 
+// deleteUnknown does the same with segments that were completed.
+func (j *Janitor) deleteUnknown(ctx context.Context, bucket string, before time.Time) error {
+	s, err := j.Stores(bucket)
+	if err != nil {
+		return err
+	}
+	known, err := j.Journal.Of(ctx, bucket, "")
+	if err != nil {
+		return err
+	}
+	for o, listErr := range s.List(ctx, store.HiddenDir+"/", store.ListOptions{}) {
+		if listErr != nil {
+			return errors.Join(err, listErr)
+		}
+		noted := slices.ContainsFunc(known, func(r Record) bool { return r.Key == o.Key })
+		if !noted && o.ModTime.Before(before) {
+			err = errors.Join(err, s.Delete(ctx, o.Key))
+		}
+	}
+	return err
+}
+
 func (j *Janitor) abort(ctx context.Context, bucket, key, id string) error {
 	s, err := j.Stores(bucket)
 	if err != nil {
 		return err
 	}
-	if err := s.Abort(ctx, key, id); err != nil {
+	if err := remove(ctx, s, key, id); err != nil {
 		return err
 	}
 	j.Log.Info("interrupted upload thrown away", "bucket", bucket, "key", key)

@@ -19,7 +19,7 @@ type Record struct {
 	Bucket   string
 	Key      string
 	ID       string // the store's upload id
-	Owner    string // account name
+	Owner    string // account name; "" of a segment
 	Node     string // the node of the session that holds it
 	Holder   string // the session that adds parts; "" when it was interrupted in order
 	PartSize int64  // bytes of its first parts

@@ -4,6 +4,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -29,7 +30,14 @@ type Options struct {
 	Journal Journal
 	Node    string // this node's name
 	Log     *slog.Logger
+	// DirectParts is how many parts of a file are stored as such; what follows is gathered in
+	// segments of at most SegmentSize bytes. 0 means 8,000 parts and 5 GiB, with which a file
+	// can be as large as the store allows.
+	DirectParts int
+	SegmentSize int64
 }
+
+const directParts = 8000
 
 // Manager begins and resumes uploads. It may be used concurrently.
 type Manager struct {
@@ -43,6 +51,8 @@ type Manager struct {
 
 // NewManager returns a Manager. Its Run must be running for leases to be renewed.
 func NewManager(o Options) *Manager {
+	o.DirectParts = cmp.Or(o.DirectParts, directParts)
+	o.SegmentSize = cmp.Or(o.SegmentSize, store.MaxPartSize)
 	return &Manager{Options: o, live: make(map[*Session]bool)}
 }
 
@@ -121,15 +131,8 @@ func (m *Manager) Partial(ctx context.Context, s store.Multiparter, r Record) (P
 	if err != nil {
 		return Partial{}, fmt.Errorf("list parts: %w", err)
 	}
-	p := Partial{Record: r}
-	for _, part := range parts {
-		if part.Number != len(p.Parts)+1 || part.Size < store.MinPartSize {
-			break // what follows could not be completed together with more
-		}
-		p.Parts = append(p.Parts, part)
-		p.Size += part.Size
-	}
-	return p, nil
+	parts = leading(parts)
+	return Partial{Record: r, Parts: parts, Size: sizeOf(parts)}, nil
 }
 
 // Upto cuts a Partial down to its first n bytes; ok is false if no part ends there.

@@ -177,10 +177,11 @@ func (r *rig) holds(want []byte) {
 		return
 	}
 	r.must(err)
-	got, err := io.ReadAll(body)
-	r.must(err)
-	if !bytes.Equal(got, want) {
-		r.t.Errorf("the object has %d bytes, want %d, or others", len(got), len(want))
+	got := make([]byte, len(want)+1)
+	n, err := io.ReadFull(body, got)
+	r.fails(err, io.ErrUnexpectedEOF)
+	if !bytes.Equal(got[:n], want) {
+		r.t.Errorf("the object has %d bytes, want %d, or others", n, len(want))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ type Target struct {
 	Key      string
 	Owner    string // account name
 	PartSize int64  // bytes of the first parts
+	Largest  int64  // bytes of the largest part that may come
 	New      bool   // nothing is replaced: if there is an object of that name, store.ErrExist
 	// Confirm is asked right before the object becomes visible, once; an error keeps it
 	// from that. size is what the whole object will have.
@@ -30,7 +32,8 @@ type Target struct {
 }
 
 // Session is one upload: a buffer.PartSink whose parts become one object. A small file
-// is one Put; anything larger is a multipart upload, begun with its first part.
+// is one Put; anything larger is a multipart upload, begun with its first part. Its parts
+// are numbered on, far beyond those of a multipart upload; see segment.go.
 //
 // PutPart may be called concurrently. One of Complete, Interrupt and Abort is called when
 // all PutParts have returned.
@@ -50,11 +53,17 @@ type Session struct {
 
 	sealing sync.Mutex
 	sealed  bool // nothing is stored behind the parts it goes on from
+
+	layout   layout
+	segments map[int]*segment // not folded yet, by the part that each becomes
 }
 
 // Create begins an upload. It makes no request.
 func (m *Manager) Create(target Target) *Session {
-	return &Session{manager: m, target: target, parts: make(map[int]store.Part), sealed: true}
+	return &Session{
+		manager: m, target: target, parts: make(map[int]store.Part),
+		layout: m.layout(target.Largest), segments: make(map[int]*segment), sealed: true,
+	}
 }
 
 // Resume goes on with an unfinished upload, behind the parts of p; whoever was adding to
@@ -124,7 +133,7 @@ func (s *Session) PutWhole(ctx context.Context, body io.ReadSeeker, size int64) 
 
 var errGone = errors.New("the client has gone")
 
-// PutPart stores one part of a larger file.
+// PutPart stores one part of a larger file, 1 to LastPart.
 func (s *Session) PutPart(ctx context.Context, n int, body io.ReadSeeker, size int64) error {
 	id, err := s.begin(ctx)
 	if err != nil {
@@ -132,6 +141,10 @@ func (s *Session) PutPart(ctx context.Context, n int, body io.ReadSeeker, size i
 	}
 	if err := s.seal(ctx, id); err != nil {
 		return err
+	}
+	n, within := s.layout.place(n)
+	if within > 0 {
+		return s.putInSegment(ctx, n, within, body, size)
 	}
 	return s.owning(ctx, func(ctx context.Context) error {
 		if err := again(body); err != nil {
@@ -179,28 +192,30 @@ func (s *Session) cutOff(ctx context.Context, id string, stored []store.Part) er
 }
 
 // CopyBase makes the first n bytes of an existing object the first parts of this one,
-// inside the store, and returns how many parts that took. n must be at least
-// store.MinPartSize.
-func (s *Session) CopyBase(ctx context.Context, base store.Object, n int64) (parts int, err error) {
-	id, err := s.begin(ctx)
-	if err != nil {
-		return 0, err
-	}
-	ranges := baseRanges(n)
-	for i, r := range ranges {
-		err := s.owning(ctx, func(ctx context.Context) error {
-			part, err := s.target.Store.CopyPart(ctx, s.target.Key, id, i+1, base, r.off, r.size)
-			if err != nil {
-				return fmt.Errorf("copy part %d of the present object: %w", i+1, err)
-			}
-			s.add(part)
-			return nil
-		})
-		if err != nil {
-			return 0, err
+// inside the store. n must be at least store.MinPartSize.
+func (s *Session) CopyBase(ctx context.Context, base store.Object, n int64) error {
+	for i, r := range baseRanges(n) {
+		if err := s.copyPart(ctx, i+1, base, r.off, r.size); err != nil {
+			return fmt.Errorf("copy the present object: %w", err)
 		}
 	}
-	return len(ranges), nil
+	return nil
+}
+
+// copyPart makes part n of bytes of another object.
+func (s *Session) copyPart(ctx context.Context, n int, from store.Object, off, size int64) error {
+	id, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return s.owning(ctx, func(ctx context.Context) error {
+		part, err := s.target.Store.CopyPart(ctx, s.target.Key, id, n, from, off, size)
+		if err != nil {
+			return fmt.Errorf("copy part %d: %w", n, err)
+		}
+		s.add(part)
+		return nil
+	})
 }
 
 type byteRange struct{ off, size int64 }
@@ -253,13 +268,29 @@ func (s *Session) add(part store.Part) {
 }
 
 // inOrder lists the parts by number.
-func (s *Session) inOrder() (parts []store.Part, size int64) {
-	for _, part := range s.parts {
-		parts = append(parts, part)
+func (s *Session) inOrder() []store.Part {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	parts := slices.Collect(maps.Values(s.parts))
+	slices.SortFunc(parts, func(a, b store.Part) int { return a.Number - b.Number })
+	return parts
+}
+
+// leading is what others can follow of parts in order: those from 1 on, without a gap.
+func leading(parts []store.Part) []store.Part {
+	n := 0
+	for n < len(parts) && parts[n].Number == n+1 && parts[n].Size >= store.MinPartSize {
+		n++
+	}
+	return parts[:n]
+}
+
+// sizeOf is how many bytes parts have.
+func sizeOf(parts []store.Part) (size int64) {
+	for _, part := range parts {
 		size += part.Size
 	}
-	slices.SortFunc(parts, func(a, b store.Part) int { return a.Number - b.Number })
-	return parts, size
+	return size
 }
 
 // Complete publishes the object, unless PutWhole has. It names the very parts that this
@@ -269,8 +300,11 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	if s.done {
 		return s.object, nil
 	}
-	parts, size := s.inOrder()
-	if err := s.target.Confirm(ctx, size); err != nil {
+	if err := s.foldLast(ctx); err != nil {
+		return store.Object{}, err
+	}
+	parts := s.inOrder()
+	if err := s.target.Confirm(ctx, sizeOf(parts)); err != nil {
 		return store.Object{}, err
 	}
 	if err := s.nameFree(ctx); err != nil {
@@ -279,11 +313,21 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	if err := s.target.Alive(); err != nil {
 		return store.Object{}, err
 	}
+	object, err := s.publish(ctx, parts)
+	if err != nil {
+		return store.Object{}, err
+	}
+	s.done = true
+	s.end(context.WithoutCancel(ctx))
+	return object, nil
+}
+
+// publish makes the object of these parts.
+func (s *Session) publish(ctx context.Context, parts []store.Part) (object store.Object, err error) {
 	if err := s.stillHeld(ctx); err != nil {
 		return store.Object{}, err
 	}
-	var object store.Object
-	err := s.whileHeld(ctx, func(ctx context.Context) (err error) {
+	err = s.whileHeld(ctx, func(ctx context.Context) (err error) {
 		object, err = s.target.Store.Complete(ctx, s.target.Key, s.record.ID, parts)
 		return err
 	})
@@ -293,9 +337,7 @@ func (s *Session) Complete(ctx context.Context) (store.Object, error) {
 	if err != nil {
 		return store.Object{}, fmt.Errorf("complete upload: %w", lost(err))
 	}
-	s.done = true
-	object.Size = size
-	s.end(context.WithoutCancel(ctx))
+	object.Size = sizeOf(parts)
 	return object, nil
 }
 
@@ -345,6 +387,7 @@ func (s *Session) Interrupt(ctx context.Context) {
 		s.Abort(ctx) // nothing to resume, or nobody would find it
 		return
 	}
+	s.foldDurable(ctx)
 	s.manager.setLive(s, false)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
@@ -358,6 +401,7 @@ func (s *Session) Interrupt(ctx context.Context) {
 // Abort throws away what was stored, if the object was not published. It works also
 // after ctx has ended.
 func (s *Session) Abort(ctx context.Context) {
+	s.dropSegments(ctx)
 	if s.done || s.record.ID == "" {
 		return
 	}
@@ -367,7 +411,7 @@ func (s *Session) Abort(ctx context.Context) {
 	if s.inJournal() && s.hold(ctx) != nil && (s.isTaken() || s.left() <= 0) {
 		return // it is another's, or may be; if nobody's, the janitor's
 	}
-	if err := s.target.Store.Abort(ctx, s.target.Key, s.record.ID); err != nil {
+	if err := remove(ctx, s.target.Store, s.target.Key, s.record.ID); err != nil {
 		s.manager.Log.Warn("upload not aborted; the janitor will", "key", s.target.Key, "err", err)
 		return
 	}
