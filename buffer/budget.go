@@ -86,7 +86,7 @@ func (b *Budget) partOf(n int) int64 { return min(b.partBytes/int64(n), b.Larges
 
 // maxGrown is how large parts grow, in bytes, unless they begin larger. With more memory they
 // would gain nothing, and a part that fails is sent again as a whole.
-const maxGrown = 1 << 30
+const maxGrown = 256 << 20
 
 // GrownPart is how many bytes the parts of a Writer have in the end, that begin with first
 // and of which so many are in flight: within the memory that those and the one being filled

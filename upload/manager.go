@@ -31,13 +31,16 @@ type Options struct {
 	Node    string // this node's name
 	Log     *slog.Logger
 	// DirectParts is how many parts of a file are stored as such; what follows is gathered in
-	// segments of at most SegmentSize bytes. 0 means 8,000 parts and 5 GiB, with which a file
-	// can be as large as the store allows.
+	// segments of at most SegmentSize bytes. 0 means 6,000 parts and 1.5 GiB, with which a
+	// file can be as large as the store allows, and its end waits for a copy of no more.
 	DirectParts int
 	SegmentSize int64
 }
 
-const directParts = 8000
+const (
+	directParts = 6000
+	segmentSize = 3 << 29
+)
 
 // Manager begins and resumes uploads. It may be used concurrently.
 type Manager struct {
@@ -52,7 +55,7 @@ type Manager struct {
 // NewManager returns a Manager. Its Run must be running for leases to be renewed.
 func NewManager(o Options) *Manager {
 	o.DirectParts = cmp.Or(o.DirectParts, directParts)
-	o.SegmentSize = cmp.Or(o.SegmentSize, store.MaxPartSize)
+	o.SegmentSize = cmp.Or(o.SegmentSize, segmentSize)
 	return &Manager{Options: o, live: make(map[*Session]bool)}
 }
 
