@@ -25,7 +25,8 @@ const (
 // CPU that a large upload takes.
 type lending struct {
 	bulk
-	read, write int // file descriptors of a pipe
+	read, write int  // file descriptors of a pipe
+	refused     bool // the pipe is of no use any more
 }
 
 // lend returns a writer that takes the body's memory on loan; false if that cannot be, or is
@@ -39,7 +40,7 @@ func (c *conn) lend(body io.Reader, size int64) (*lending, bool) {
 	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil { // copying needs none
 		return nil, false
 	}
-	l := &lending{bulk{c}, fds[0], fds[1]}
+	l := &lending{bulk: bulk{c}, read: fds[0], write: fds[1]}
 	if _, err := unix.FcntlInt(uintptr(l.write), unix.F_SETPIPE_SZ, lentSize); err != nil || !lender.Lend() {
 		l.close()
 		return nil, false
@@ -47,19 +48,17 @@ func (c *conn) lend(body io.Reader, size int64) (*lending, bool) {
 	return l, true
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. What cannot be lent is copied: the system may forbid it. If it is
+// the connection that has failed, copying tells that as well.
 func (l *lending) Write(p []byte) (int, error) {
 	total := 0
-	for len(p)-total >= socket.Worth {
+	for !l.refused && len(p)-total >= socket.Worth {
 		n, err := socket.Lend(l.write, p[total:])
-		if err != nil { // the system forbids it
-			break
+		if err == nil {
+			n, err = l.pass(n)
 		}
-		n, err = l.pass(n)
 		total += n
-		if err != nil {
-			return total, err
-		}
+		l.refused = err != nil
 	}
 	n, err := l.bulk.Write(p[total:])
 	return total + n, err
@@ -78,7 +77,7 @@ func (l *lending) pass(n int) (int, error) {
 	return total, nil
 }
 
-// close throws away what is left in the pipe, if the connection has failed.
+// close throws away what is left in the pipe, if it could not be passed on.
 func (l *lending) close() {
 	_ = unix.Close(l.read) // nothing waits in it for anybody
 	_ = unix.Close(l.write)

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -63,6 +66,55 @@ func TestLentBodies(t *testing.T) {
 			}
 			if body.times != c.asked {
 				t.Errorf("lent %d times, want %d", body.times, c.asked)
+			}
+		})
+	}
+}
+
+// Where the system forbids one of the calls, as with seccomp(2), bodies are copied: every byte
+// arrives once. The pipe is used no more, whatever it holds.
+func TestLendingIsForbidden(t *testing.T) {
+	const forbidden = -1
+	for _, c := range []struct {
+		name        string
+		read, write bool
+	}{
+		{"neither", true, true},
+		{"vmsplice", true, false},
+		{"splice", false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := make(chan []byte, 1)
+			url := scripted(t, func(p *peer) {
+				all, _ := io.ReadAll(p.in) // up to the connection's end
+				got <- all
+			})
+			raw, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, ok := newConn(nil, endpoint{}, raw, raw).lend(&lent{}, lendWorth)
+			if !ok {
+				t.Fatal("not lent")
+			}
+			read, write := l.read, l.write
+			if !c.read {
+				l.read = forbidden
+			}
+			if !c.write {
+				l.write = forbidden
+			}
+			data := content(3 * lendWorth)
+			for piece := range slices.Chunk(data, lendWorth) {
+				if n, err := l.Write(piece); n != len(piece) || err != nil {
+					t.Errorf("%d bytes written, %v", n, err)
+				}
+			}
+			l.read, l.write = read, write
+			l.close()
+			l.cut()
+			if !bytes.Equal(<-got, data) {
+				t.Error("other bytes arrived")
 			}
 		})
 	}
