@@ -56,9 +56,9 @@ func TestUnansweredPartStaysAsItWas(t *testing.T) {
 		}
 		<-sink.stored
 	}
-	close(slow.goOn)
-	if got := <-slow.late; len(got) < 1<<20 || !bytes.Equal(got, first[:len(got)]) {
-		t.Errorf("%d bytes arrived late, or others; they end in %q", len(got), got[max(0, len(got)-8):])
+	slow.goOn()
+	if got := <-slow.late; len(got) <= slow.early || !bytes.Equal(got, first[:len(got)]) {
+		t.Errorf("%d bytes arrived, or others; %d had been read before; they end in %q", len(got), slow.early, got[max(0, len(got)-8):])
 	}
 	if err := w.Close(); err != nil {
 		t.Error(err)
@@ -93,9 +93,11 @@ func (s *twiceSink) PutWhole(context.Context, io.ReadSeeker, int64) error { retu
 // slowStore leaves the first request's body unread until it is told to go on.
 type slowStore struct {
 	addr  string
-	begun chan struct{} // closed when some of the first body has come
-	goOn  chan struct{}
-	late  chan []byte // what came of it
+	early int           // bytes that it reads of the first request before it waits, at most
+	begun chan struct{} // closed when these have come
+	wait  chan struct{}
+	goOn  func()
+	late  chan []byte // what came of the first body
 }
 
 func newSlowStore(t *testing.T) *slowStore {
@@ -104,7 +106,8 @@ func newSlowStore(t *testing.T) *slowStore {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &slowStore{l.Addr().String(), make(chan struct{}), make(chan struct{}), make(chan []byte, 1)}
+	s := &slowStore{addr: l.Addr().String(), early: 4 << 10, begun: make(chan struct{}), wait: make(chan struct{}), late: make(chan []byte, 1)}
+	s.goOn = sync.OnceFunc(func() { close(s.wait) })
 	var conns sync.WaitGroup
 	conns.Go(func() {
 		for handle := s.readLate; ; handle = s.answer {
@@ -114,11 +117,12 @@ func newSlowStore(t *testing.T) *slowStore {
 			}
 			conns.Go(func() {
 				defer func() { _ = conn.Close() }() // nothing more is to be said
-				handle(bufio.NewReader(conn), conn)
+				handle(bufio.NewReaderSize(conn, s.early), conn)
 			})
 		}
 	})
 	t.Cleanup(func() {
+		s.goOn()
 		_ = l.Close() // ends Accept
 		conns.Wait()
 	})
@@ -130,9 +134,9 @@ func (s *slowStore) readLate(in *bufio.Reader, _ io.Writer) {
 	if err != nil {
 		return
 	}
-	_, _ = in.Peek(in.Size()) // the rest of it is under way
+	_, _ = in.Peek(s.early) // the rest of it is under way
 	close(s.begun)
-	<-s.goOn
+	<-s.wait
 	body, _ := io.ReadAll(req.Body) // it ends in the middle
 	s.late <- body
 }
